@@ -1,0 +1,108 @@
+"""The settings of one machine as values; each room takes its own part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitsync.agents.spec import AgentSpec
+    from gitsync.protocol.identity import Machine
+    from gitsync.routing import Policy
+    from gitsync.sync.settings import SyncSettings
+
+STATE_DIR = ".gitsync"
+SETTINGS_FILE = "config.toml"
+DEFAULT_PORT = 8900
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiSettings:
+    """Where the process listens; port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+
+
+@dataclass(frozen=True, kw_only=True)
+class DispatchOptions:
+    """Bounds on what agents may do with each other; times in seconds."""
+
+    turn_budget: int = 6
+    drain: float = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """How much the process writes to ``.gitsync/gitsync.log``; sizes in bytes."""
+
+    level: str = "info"
+    max_size: int = 5 * 1024 * 1024
+    keep: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that ``config.toml`` says, with the places it was found in.
+
+    ``root`` is the folder that holds ``.gitsync``; relative paths in the file start there.
+    """
+
+    root: Path
+    mailbox: Path
+    machine: Machine
+    sync: SyncSettings
+    api: ApiSettings = ApiSettings()
+    agents: tuple[AgentSpec, ...] = ()
+    routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policies: tuple[Policy, ...] = ()
+    dispatch: DispatchOptions = DispatchOptions()
+    log: LogSettings = LogSettings()
+    restored: bool = False
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of what belongs to this machine only."""
+        return self.root / STATE_DIR
+
+    @property
+    def file(self) -> Path:
+        """The settings file itself."""
+        return self.state_dir / SETTINGS_FILE
+
+    @property
+    def private_dir(self) -> Path:
+        """The durable part beside the clone's own git data; survives ``git clean -fdx`` in the code repository."""
+        return self.mailbox / ".git" / "gitsync"
+
+    @property
+    def journal_file(self) -> Path:
+        """The durable journal."""
+        return self.private_dir / "journal.sqlite3"
+
+    @property
+    def ledger_file(self) -> Path:
+        """The cache; may be deleted at any time."""
+        return self.state_dir / "ledger.sqlite3"
+
+    @property
+    def clone_lock_file(self) -> Path:
+        """The lock that says who works on the clone."""
+        return self.private_dir / "lock"
+
+    @property
+    def token_file(self) -> Path:
+        """The secret that a request to the process must bring."""
+        return self.state_dir / "token"
+
+    @property
+    def daemon_file(self) -> Path:
+        """Where the running process writes its pid and port."""
+        return self.state_dir / "daemon.json"
+
+    @property
+    def log_file(self) -> Path:
+        """The log of the process and the place of tracebacks."""
+        return self.state_dir / "gitsync.log"
