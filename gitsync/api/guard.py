@@ -1,0 +1,121 @@
+"""Pure ASGI middleware that turns strangers away before anything reads their request.
+
+A page in the user's browser can reach a loopback port. So: the Host must be ours (DNS rebinding), an Origin, where there is
+one, must be ours too (CSRF, foreign pages), whatever changes something needs the token, and a body has a limit. Requests
+are judged from their head alone; the body is counted while it arrives.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 1 << 20
+"""Bytes; SURFACES."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class BodyTooLarge(Exception):
+    """More bytes arrived than a request may have."""
+
+
+def error_body(code: str, message: str) -> bytes:
+    """Return the one shape that every error has."""
+    return json.dumps({"error": {"code": code, "message": message}}).encode()
+
+
+def host_of(value: str) -> str:
+    """Return the host part of a Host header, lower case, without its port; IPv6 keeps its brackets."""
+    value = value.strip().lower()
+    if value.startswith("["):
+        return value.partition("]")[0] + "]"
+    return value.partition(":")[0]
+
+
+def origin_allowed(origin: str, host_header: str) -> bool:
+    """Decide whether a page of this origin may call us: only one that we served ourselves (``null`` is foreign)."""
+    parts = urlsplit(origin)
+    return parts.scheme in {"http", "https"} and parts.netloc.lower() == host_header.strip().lower()
+
+
+class Guard:
+    """Refuse foreign hosts and origins, missing tokens, and bodies over the limit."""
+
+    def __init__(self, app: ASGIApp, *, token: Callable[[], str], hosts: frozenset[str] = frozenset()) -> None:
+        self._app = app
+        self._token = token
+        self._hosts = frozenset(_LOOPBACK) | {host.lower() for host in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._judge(scope)
+        if refusal is not None:
+            await _refuse(send, *refusal)
+            return
+        await self._counted(scope, receive, send)
+
+    def _judge(self, scope: Scope) -> tuple[int, str, str] | None:
+        headers: dict[bytes, list[str]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name, []).append(value.decode("latin-1"))
+        hosts = headers.get(b"host", [])
+        if len(hosts) != 1 or host_of(hosts[0]) not in self._hosts:
+            return 403, "foreign_host", "this service answers only to its own name on this machine"
+        for origin in headers.get(b"origin", []):
+            if not origin_allowed(origin, hosts[0]):
+                return 403, "foreign_origin", "requests from other web pages are refused"
+        if scope["method"] not in SAFE_METHODS:
+            given = headers.get(b"authorization", [])
+            scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+            ours = self._token()
+            if scheme.lower() != "bearer" or not ours or not hmac.compare_digest(token.strip().encode(), ours.encode()):
+                return 401, "unauthorized", "send the token in .gitsync/token as 'Authorization: Bearer …'"
+        length = headers.get(b"content-length", ["0"])[-1]
+        if length.isdigit() and int(length) > MAX_BODY:
+            return 413, "too_large", f"a request body may have {MAX_BODY} bytes"
+        return None
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seen = 0
+        started = False
+
+        async def count() -> Message:
+            nonlocal seen
+            message = await receive()
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                if seen > MAX_BODY:
+                    raise BodyTooLarge
+            return message
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, count, watch)
+        except BodyTooLarge:
+            if not started:
+                await _refuse(send, 413, "too_large", f"a request body may have {MAX_BODY} bytes")
+
+
+async def _refuse(send: Send, status: int, code: str, message: str) -> None:
+    body = error_body(code, message)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
