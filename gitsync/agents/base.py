@@ -1,0 +1,99 @@
+"""What every agent is given, what it answers, and how one is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from gitsync.agents.spec import AgentSpec
+
+OutcomeKind = Literal["done", "failed", "refused", "waiting", "uncertain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Say one thing said earlier in the thread, and by whom: the agent itself, or somebody else."""
+
+    own: bool
+    sender: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Hand one message to one agent; `json` is the document that the agent sees."""
+
+    id: str
+    sender: str
+    to: tuple[str, ...]
+    subject: str
+    body: str
+    date: str = ""
+    priority: str = "normal"
+    type: str = ""
+    thread: str | None = None
+    in_reply_to: str | None = None
+    key: str = ""
+    attempt: int = 1
+    verified: bool = False
+    history: tuple[Turn, ...] = ()
+    """The thread before this message, oldest first; not part of the document."""
+
+    def json(self) -> dict[str, Any]:
+        """Return the document, with the names that agents rely on."""
+        return {
+            "id": self.id,
+            "thread": self.thread,
+            "in_reply_to": self.in_reply_to,
+            "from": self.sender,
+            "to": list(self.to),
+            "date": self.date,
+            "priority": self.priority,
+            "type": self.type,
+            "subject": self.subject,
+            "body": self.body,
+            "key": self.key,
+            "attempt": self.attempt,
+            "verified": self.verified,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Say what became of a delivery.
+
+    `started` is False only where the work is known not to have begun: then it may be given again (I2).
+    `uncertain` is for what nobody can know: the other side vanished with the request in its hands.
+    """
+
+    kind: OutcomeKind
+    reply: str = ""
+    reason: str = ""
+    started: bool = True
+    retry_after: float | None = None
+    usage: dict[str, Any] | None = None
+
+
+class Agent(Protocol):
+    """Take deliveries; failures are outcomes, never exceptions."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def spec(self) -> AgentSpec: ...
+
+    async def deliver(self, delivery: Delivery) -> Outcome: ...
+    async def health(self) -> tuple[str, str]:
+        """Return one of the instance states (online, offline, error, timeout …) and a word about it."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def open_agent(spec: AgentSpec, root: Path, *, environ: Mapping[str, str] | None = None) -> Agent:
+    """Make the agent of a spec; `environ` is where PATH, HOME and API keys come from (default: this process)."""
+    raise NotImplementedError

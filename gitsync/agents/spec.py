@@ -1,0 +1,50 @@
+"""What the settings say about one agent, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+KINDS = ("http", "command", "claude", "inbox")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec:
+    """Describe one agent of this machine; times in seconds, sizes in bytes."""
+
+    name: str
+    kind: str
+    url: str = ""
+    health: str = ""
+    deliver: str = "/"
+    types: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    timeout: float = 300.0
+    idempotent: bool = False
+    argv: tuple[str, ...] = ()
+    concurrency: int = 1
+    model: str = ""
+    system: str = ""
+    """Path of the file with the system prompt, relative to the root."""
+    max_tokens: int = 4096
+    api_key_env: str = "ANTHROPIC_API_KEY"
+    base_url: str = ""
+    default: bool = False
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = ""
+    """Where a command runs, relative to the root; empty: the root itself."""
+    amendments: bool = False
+    specialty: str = ""
+    max_output: int = 1 << 20
+    """How much of an answer is kept; a flood beyond it is drained, far beyond it ended."""
+    attempts: int = 5
+    grace: float = 2.0
+    """How long an agent that was told to end (SIGTERM) may take before it is killed."""
+    worker_idle: float = 60.0
+    """How long the Claude worker stays without work before it ends."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"agent {self.name}: kind is {self.kind!r}, not one of {', '.join(KINDS)}")
+        if self.timeout <= 0 or self.concurrency < 1 or self.attempts < 1 or self.max_output < 1:
+            raise ValueError(f"agent {self.name}: timeout, concurrency, attempts, max_output must be positive")

@@ -1,0 +1,26 @@
+"""What the dispatcher is told about this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gitsync.protocol.identity import Machine
+from gitsync.routing import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchSettings:
+    """Set how messages are handed to agents; times in seconds."""
+
+    machine: Machine
+    routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policies: tuple[Policy, ...] = ()
+    turn_budget: int = 6
+    backoff: float = 2.0
+    longest_backoff: float = 300.0
+    claim_wait: tuple[float, float] = (0.0, 0.5)
+    claim_wait_worse: tuple[float, float] = (1.0, 2.0)
+    history_turns: int = 40
+    max_queue: int = 1000
+    """How many messages are looked at in one go; the rest stays in the inbox until these are through."""
