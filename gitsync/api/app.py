@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from gitsync import errors
 from gitsync.api.control import Control
 from gitsync.api.fields import BadRequest, page, send_ask, sync_ask
-from gitsync.api.guard import Guard
+from gitsync.api.guard import MAX_BODY, BodyTooLarge, Guard
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,7 @@ def create_app(control: Control, *, token: Callable[[], str], hosts: frozenset[s
         routes=routes,
         exception_handlers={
             BadRequest: _bad_request,
+            BodyTooLarge: _too_large,
             errors.GitsyncError: _known_failure,
             HTTPException: _http_failure,
             Exception: _unknown_failure,
@@ -98,6 +99,10 @@ def _error(status: int, code: str, message: str, **more: Any) -> JSONResponse:
 async def _bad_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, BadRequest)
     return _error(error.status, error.code, error.message)
+
+
+async def _too_large(request: Request, error: Exception) -> Response:
+    return _error(413, "too_large", f"a request body may have {MAX_BODY} bytes")
 
 
 async def _known_failure(request: Request, error: Exception) -> Response:

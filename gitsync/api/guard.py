@@ -22,7 +22,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class BodyTooLarge(Exception):
-    """More bytes arrived than a request may have."""
+    """More bytes arrived than a request may have; the application answers 413."""
 
 
 def error_body(code: str, message: str) -> bytes:
@@ -85,7 +85,6 @@ class Guard:
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         seen = 0
-        started = False
 
         async def count() -> Message:
             nonlocal seen
@@ -96,16 +95,7 @@ class Guard:
                     raise BodyTooLarge
             return message
 
-        async def watch(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self._app(scope, count, watch)
-        except BodyTooLarge:
-            if not started:
-                await _refuse(send, 413, "too_large", f"a request body may have {MAX_BODY} bytes")
+        await self._app(scope, count, send)
 
 
 async def _refuse(send: Send, status: int, code: str, message: str) -> None:

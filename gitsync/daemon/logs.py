@@ -1,0 +1,52 @@
+"""The log of the process: one file with rotation, no passwords in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+_CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:]{0,200}(:[^\s/@]{0,200})?@", re.IGNORECASE)
+_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+def redact(text: str) -> str:
+    """Take user names and passwords out of URLs."""
+    return _CREDENTIALS.sub(r"\1", text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Redact the finished line, so that tracebacks and library messages are covered too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line as it may be written."""
+        return redact(super().format(record))
+
+
+class PrivateRotatingFile(RotatingFileHandler):
+    """A rotating file that only its owner can read."""
+
+    def _open(self):  # type: ignore[no-untyped-def]
+        return open(  # noqa: SIM115 - the handler closes it
+            os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8", errors="replace"
+        )
+
+
+def configure(file: Path, *, level: str, max_size: int, keep: int, foreground: bool) -> None:
+    """Send the program's log to ``file``; in the foreground also to standard error."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        handler.close()
+    handlers: list[logging.Handler] = [PrivateRotatingFile(file, maxBytes=max_size, backupCount=keep)]
+    if foreground:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    for handler in handlers:
+        handler.setFormatter(RedactingFormatter(_FORMAT))
+        root.addHandler(handler)
+    root.setLevel(level.upper())
+    for noisy in ("git", "apscheduler", "watchdog", "httpx", "httpcore", "uvicorn.error", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
