@@ -1,0 +1,90 @@
+"""One engine per mailbox clone: a kernel lock with an owner that a person can read (row 19)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitsync import clock
+from gitsync.errors import GitsyncError
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Say who holds a lock: process, host and since when (UTC, to the second)."""
+
+    pid: int
+    host: str
+    since: str
+
+
+class LockHeld(GitsyncError):
+    """Another process works in this clone."""
+
+    def __init__(self, owner: Owner | None, path: Path) -> None:
+        who = f"process {owner.pid} on {owner.host} since {owner.since}" if owner else "another process"
+        super().__init__(
+            "this mailbox clone is already in use",
+            f"{who} holds {path.name}",
+            "use that process (gitsync status), or stop it with gitsync down",
+        )
+        self.owner = owner
+
+
+class CloneLock:
+    """Hold the clone for one process; the kernel lets go when that process ends, and never before."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Say whether this object holds the lock."""
+        return self._fd is not None
+
+    def acquire(self) -> None:
+        """Take the lock at once or raise LockHeld; the file is never removed, so nobody locks a ghost."""
+        if self._fd is not None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            raise LockHeld(read_owner(self.path), self.path) from None
+        except BaseException:
+            os.close(fd)
+            raise
+        note = {"pid": os.getpid(), "host": socket.gethostname(), "since": clock.stamp()}
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, json.dumps(note).encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        """Let go; harmless when not held."""
+        if self._fd is not None:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> CloneLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.release()
+
+
+def read_owner(path: Path) -> Owner | None:
+    """Read who wrote the lock file last; None when it is empty, missing or not ours to understand."""
+    try:
+        note = json.loads(path.read_bytes())
+        return Owner(int(note["pid"]), str(note["host"]), str(note["since"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
