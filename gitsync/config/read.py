@@ -2,11 +2,226 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from gitsync.config.settings import Settings
+from gitsync.agents.spec import AgentSpec
+from gitsync.config import tables
+from gitsync.config.lines import Path as KeyPath
+from gitsync.config.lines import line_of, locate
+from gitsync.config.settings import ApiSettings, DispatchOptions, LogSettings, Settings
+from gitsync.config.tables import Table
+from gitsync.errors import ConfigError
+from gitsync.protocol.identity import Machine
+from gitsync.protocol.paths import valid_id
+from gitsync.routing import INBOX, Policy
+from gitsync.sync.settings import SyncSettings
+
+DEFAULT_MAILBOX = "coordination"
 
 
 def read_settings(path: Path, root: Path | None = None) -> Settings:
-    """Read a settings file; raise ConfigError for the first mistake in it."""
-    raise NotImplementedError
+    """Read a settings file; raise ConfigError for the first mistake in it.
+
+    ``root`` is where relative paths start; by default the folder that holds ``.gitsync``.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the settings {path}", error.strerror or str(error), "gitsync init writes new ones"
+        ) from error
+    return parse_settings(data, path, root or path.absolute().parent.parent)
+
+
+def parse_settings(data: bytes, file: Path, root: Path) -> Settings:
+    """Understand the bytes of a settings file; ``file`` is only named in errors."""
+    return _Reader(data, file).settings(root)
+
+
+class _Reader:
+    """The file being read: its values and where each of them stands."""
+
+    def __init__(self, data: bytes, file: Path) -> None:
+        self.file = file
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise self._at(line, "the settings are not UTF-8 text", "", "save the file as UTF-8") from None
+        # TOML ends lines with LF or CRLF only; a lone CR would put the count of lines out of step.
+        try:
+            self.top: dict[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+            line = int(found[1]) if found else text.count("\n") + 1
+            why = re.sub(r"\s*\(at .*\)$", "", str(error))
+            raise self._at(line, "this is not TOML", why, "see https://toml.io") from None
+        self.places = locate(text)
+
+    def settings(self, root: Path) -> Settings:
+        self._known(self.top, tables.TOP, (), "table")
+        machine = self._machine()
+        sync = self._table("sync", tables.SYNC)
+        mailbox = Path(str(sync.pop("mailbox", DEFAULT_MAILBOX))).expanduser()
+        if "fastest" in sync or "slowest" in sync:
+            plain = SyncSettings()
+            if sync.get("fastest", plain.fastest) > sync.get("slowest", plain.slowest):
+                at = ("sync", "fastest" if "fastest" in sync else "slowest")
+                raise self._error(at, "sync.fastest is longer than sync.slowest", "", "swap or change them")
+        agents = self._agents()
+        return Settings(
+            root=root,
+            mailbox=root / mailbox,
+            machine=machine,
+            sync=SyncSettings(**sync),
+            api=ApiSettings(**self._table("api", tables.API)),
+            agents=agents,
+            routes=self._routes(agents),
+            policies=self._policies(agents),
+            dispatch=DispatchOptions(**self._table("dispatch", tables.DISPATCH)),
+            log=LogSettings(**self._table("log", tables.LOG)),
+        )
+
+    def _machine(self) -> Machine:
+        values = self._table("machine", tables.MACHINE)
+        if "id" not in values:
+            raise self._error(
+                ("machine",), "machine.id is missing", "every computer of a fleet has an id of its own",
+                'add id = "1" under [machine]',
+            )  # fmt: skip
+        if not valid_id(values["id"]):
+            raise self._error(
+                ("machine", "id"), f"machine.id {values['id']!r} cannot be an id", "", "use a-z, 0-9 and '-', at most 31"
+            )
+        return Machine(**values)
+
+    def _agents(self) -> tuple[AgentSpec, ...]:
+        rows = self._rows("agents", "[[agents]]")
+        specs: list[AgentSpec] = []
+        lines: dict[str, int] = {}
+        for index, row in enumerate(rows):
+            here: KeyPath = ("agents", index)
+            kind = row.get("kind")
+            if kind is None:
+                raise self._error(here, "agents.kind is missing", "", "set it to one of " + ", ".join(tables.KINDS))
+            if kind not in tables.KINDS:
+                raise self._choice((*here, "kind"), "agents.kind", kind, tables.KINDS)
+            values = self._values(row, tables.AGENT[kind], here, f"agents ({kind})")
+            need = tables.AGENT_NEEDS.get(kind)
+            for key in ("name", *((need,) if need else ())):
+                if key not in values:
+                    raise self._error(here, f"agents.{key} is missing", f"an agent of kind {kind} needs it", f"add {key} = …")
+            name = str(values["name"])
+            if name.lower() == INBOX and kind != INBOX:
+                raise self._error(
+                    (*here, "name"), f"agents.name {name!r} is taken", "the inbox is where a message waits that no agent takes",
+                    "use another name",
+                )  # fmt: skip
+            if name.lower() in lines:
+                raise self._error(
+                    (*here, "name"), f"two agents are called {name!r}", f"the other is on line {lines[name.lower()]}",
+                    "rename one of them",
+                )  # fmt: skip
+            lines[name.lower()] = line_of(self.places, (*here, "name"))
+            first = next((spec.name for spec in specs if spec.default), None)
+            if values.get("default") and first is not None:
+                raise self._error((*here, "default"), f"{first!r} is the default agent already", "", "keep one default")
+            try:
+                specs.append(AgentSpec(**values))
+            except ValueError as error:
+                raise self._error(here, str(error)) from None
+        return tuple(specs)
+
+    def _routes(self, agents: Sequence[AgentSpec]) -> Mapping[str, tuple[str, ...]]:
+        given = self.top.get("routes", {})
+        if not isinstance(given, dict):
+            raise self._error(("routes",), "[routes] must be a table", "", 'write [routes] and lines like general = ["name"]')
+        return {
+            kind: self._agent_names(value, ("routes", kind), f"routes.{kind}", agents) for kind, value in given.items()
+        }
+
+    def _policies(self, agents: Sequence[AgentSpec]) -> tuple[Policy, ...]:
+        policies = []
+        for index, row in enumerate(self._rows("policy", "[[policy]]")):
+            here: KeyPath = ("policy", index)
+            values = self._values(row, tables.POLICY, here, "policy")
+            if "from" not in values:
+                raise self._error(here, "policy.from is missing", "a rule says whom it is for", 'add from = "2" or from = "*"')
+            names = self._agent_names(row.get("agents", []), (*here, "agents"), "policy.agents", agents)
+            policies.append(Policy(str(values["from"]), names, tuple(values.get("types", ()))))
+        return tuple(policies)
+
+    def _agent_names(
+        self, value: object, at: KeyPath, label: str, agents: Sequence[AgentSpec]
+    ) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self._error(at, f"{label} must be a list of agents, not {_shown(value)}")
+        known = [*(spec.name for spec in agents), INBOX]
+        for name in value:
+            if name not in known and name != "*":
+                raise self._choice(at, label, name, known)
+        return tuple(value)
+
+    # -- shapes ---------------------------------------------------------------------------------------------
+
+    def _rows(self, key: str, header: str) -> list[dict[str, Any]]:
+        rows = self.top.get(key, [])
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise self._error((key,), f"{key} must be written as {header}", "there may be several of them")
+        return rows
+
+    def _table(self, key: str, table: Table) -> dict[str, Any]:
+        given = self.top.get(key, {})
+        if not isinstance(given, dict):
+            raise self._error((key,), f"{key} must be a table, written as [{key}]")
+        return self._values(given, table, (key,), key)
+
+    def _values(self, given: Mapping[str, Any], table: Table, at: KeyPath, label: str) -> dict[str, Any]:
+        self._known(given, table, at, "key")
+        values: dict[str, Any] = {}
+        for key, value in given.items():
+            try:
+                values[key] = table[key](value)
+            except ValueError as error:
+                plain = label.split(" ")[0]
+                raise self._error((*at, key), f"{plain}.{key} must be {error}, not {_shown(value)}") from None
+        return values
+
+    def _known(self, given: Mapping[str, Any], valid: Iterable[str], at: KeyPath, what: str) -> None:
+        names = list(valid)
+        for key in given:
+            if key not in names:
+                raise self._error(
+                    (*at, key), f"unknown {what} {key!r}", _nearest(key, names), "known are: " + ", ".join(sorted(names))
+                )
+
+    def _choice(self, at: KeyPath, label: str, value: object, valid: Iterable[str]) -> ConfigError:
+        names = list(valid)
+        return self._error(
+            at, f"{label}: no {_shown(value)}", _nearest(str(value), names), "known are: " + ", ".join(sorted(names))
+        )
+
+    def _error(self, at: KeyPath, what: str, why: str = "", remedy: str = "") -> ConfigError:
+        return self._at(line_of(self.places, at) or 1, what, why, remedy)
+
+    def _at(self, line: int, what: str, why: str = "", remedy: str = "") -> ConfigError:
+        return ConfigError(what, why, remedy, file=str(self.file), line=line)
+
+
+def _nearest(name: str, valid: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), valid, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a table"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,189 @@
+"""What a value of the settings may be: each check takes what TOML gave and returns what a room takes.
+
+A check raises ValueError with what it expects, worded to follow "must be".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from gitsync.config.units import parse_duration, parse_size
+
+Check = Callable[[object], object]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+RESERVED_NAMES = frozenset({"self", "all", "any"})
+
+
+def text(*, empty: bool = True) -> Check:
+    """Take one line of text."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError("text in quotes")
+        if any(ord(char) < 32 or ord(char) == 127 for char in value):
+            raise ValueError("one line without control characters")
+        if not empty and not value.strip():
+            raise ValueError("text that is not empty")
+        return value
+
+    return check
+
+
+def long_text(value: object) -> str:
+    """Take text of any number of lines."""
+    if not isinstance(value, str):
+        raise ValueError("text in quotes")
+    return value
+
+
+def one_of(*choices: str) -> Check:
+    """Take one of a few words."""
+
+    def check(value: object) -> str:
+        if value not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return str(value)
+
+    return check
+
+
+def boolean(value: object) -> bool:
+    """Take true or false."""
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def integer(low: int, high: int) -> Check:
+    """Take a whole number within bounds."""
+
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def number(low: float, high: float) -> Check:
+    """Take a number within bounds."""
+
+    def check(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return float(value)
+
+    return check
+
+
+def duration(low: float = 0.0, high: float = 366 * 86400.0) -> Check:
+    """Take a duration; return seconds."""
+
+    def check(value: object) -> float:
+        if not isinstance(value, str):
+            raise ValueError('a duration in quotes, such as "250ms", "5s", "5m", "2h" or "1d"')
+        try:
+            seconds = parse_duration(value)
+        except ValueError:
+            raise ValueError('a duration such as "250ms", "5s", "5m", "2h" or "1d"') from None
+        if not low <= seconds <= high:
+            raise ValueError(f"a duration from {low:g}s to {high:g}s")
+        return seconds
+
+    return check
+
+
+def size(low: int, high: int) -> Check:
+    """Take a size such as "64KB"; return bytes."""
+
+    def check(value: object) -> int:
+        expected = 'a size such as "64KB" or "8MB"'
+        if not isinstance(value, str):
+            raise ValueError(expected + ", in quotes")
+        try:
+            count = parse_size(value)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not low <= count <= high:
+            raise ValueError(f"a size from {low} to {high} bytes")
+        return count
+
+    return check
+
+
+def texts(*, empty: bool = True) -> Check:
+    """Take a list of texts; return a tuple."""
+
+    def check(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ValueError('a list of texts, such as ["a", "b"]')
+        if not empty and not value:
+            raise ValueError("a list that is not empty")
+        return tuple(value)
+
+    return check
+
+
+def text_map(value: object) -> Mapping[str, str]:
+    """Take a table of texts."""
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise ValueError('a table of texts, such as { NAME = "value" }')
+    return dict(value)
+
+
+def http_url(value: object) -> str:
+    """Take an http or https address without credentials in it."""
+    expected = 'an address such as "http://127.0.0.1:8004"'
+    if not isinstance(value, str):
+        raise ValueError(expected)
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018  raises ValueError for a port that is none
+    except ValueError:
+        raise ValueError(expected) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(expected)
+    return value
+
+
+def url_or_empty(value: object) -> str:
+    """Take an address or nothing."""
+    return "" if value == "" else http_url(value)
+
+
+def url_path(value: object) -> str:
+    """Take the path part of an address."""
+    if not isinstance(value, str) or not (value == "" or value.startswith("/")):
+        raise ValueError('a path that starts with "/"')
+    return value
+
+
+def agent_name(value: object) -> str:
+    """Take a name that can stand in an address after the machine."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError("a name of letters, digits, '.', '_' and '-', that starts with a letter or digit")
+    if value.lower() in RESERVED_NAMES:
+        raise ValueError("another name: " + ", ".join(sorted(RESERVED_NAMES)) + " are taken")
+    return value
+
+
+def branch_name(value: object) -> str:
+    """Take a branch name that git accepts (git-check-ref-format, its rules for one branch)."""
+    expected = "a branch name that git accepts"
+    if not isinstance(value, str) or not value or value.startswith(("-", "/", ".")):
+        raise ValueError(expected)
+    if value.endswith(("/", ".", ".lock")) or re.search(r"\.\.|//|/\.|@\{|\.lock/|[\x00-\x20\x7f~^:?*\[\\]", value):
+        raise ValueError(expected)
+    if value in ("@", "HEAD"):
+        raise ValueError(expected)
+    return value
+
+
+def host(value: object) -> str:
+    """Take the address to listen on."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9.:-]+", value):
+        raise ValueError('an address to listen on, such as "127.0.0.1"')
+    return value

@@ -1,0 +1,111 @@
+"""Which keys each table of config.toml has, and what each may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gitsync.config import checks
+from gitsync.config.checks import Check
+
+Table = Mapping[str, Check]
+
+DAY = 86400.0
+
+MACHINE: Table = {
+    "id": checks.text(empty=False),
+    "name": checks.text(),
+    "role": checks.text(),
+}
+
+# `mailbox` belongs to this table for the file, to Settings itself in the program.
+SYNC: Table = {
+    "mailbox": checks.text(empty=False),
+    "remote": checks.text(empty=False),
+    "branch": checks.branch_name,
+    "fastest": checks.duration(0.05, DAY),
+    "slowest": checks.duration(0.05, DAY),
+    "hot": checks.duration(0, DAY),
+    "settle": checks.duration(0, DAY),
+    "wrap_delay": checks.duration(0, DAY),
+    "network_timeout": checks.duration(0.1, 3600),
+    "push_budget": checks.number(0.1, 100_000),
+    "machine_ref_every": checks.duration(1, 7 * DAY),
+    "max_file": checks.size(64 * 1024, 1 << 30),
+}
+
+API: Table = {
+    "host": checks.host,
+    "port": checks.integer(0, 65535),
+}
+
+DISPATCH: Table = {
+    "turn_budget": checks.integer(0, 1000),
+    "drain": checks.duration(0, 3600),
+}
+
+LOG: Table = {
+    "level": checks.one_of("debug", "info", "warning", "error"),
+    "max_size": checks.size(64 * 1024, 1 << 30),
+    "keep": checks.integer(0, 100),
+}
+
+POLICY: Table = {
+    "from": checks.text(empty=False),
+    "agents": checks.texts(),
+    "types": checks.texts(),
+}
+
+KINDS = ("http", "command", "claude", "inbox")
+
+_ANY_AGENT: Table = {
+    "name": checks.agent_name,
+    "kind": checks.one_of(*KINDS),
+    "types": checks.texts(),
+    "specialty": checks.text(),
+    "default": checks.boolean,
+    "amendments": checks.boolean,
+    "idempotent": checks.boolean,
+}
+
+_WORKING_AGENT: Table = {
+    **_ANY_AGENT,
+    "timeout": checks.duration(0.05, 30 * DAY),
+    "concurrency": checks.integer(1, 64),
+    "attempts": checks.integer(1, 100),
+    "max_output": checks.size(1024, 1 << 30),
+}
+
+# What an agent may say depends on its kind: a key that would have no effect is a mistake.
+AGENT: Mapping[str, Table] = {
+    "http": {
+        **_WORKING_AGENT,
+        "url": checks.http_url,
+        "health": checks.url_path,
+        "deliver": checks.url_path,
+        "start": checks.texts(empty=False),
+        "env": checks.text_map,
+        "cwd": checks.text(),
+        "grace": checks.duration(0, 3600),
+    },
+    "command": {
+        **_WORKING_AGENT,
+        "argv": checks.texts(empty=False),
+        "env": checks.text_map,
+        "cwd": checks.text(),
+        "grace": checks.duration(0, 3600),
+    },
+    "claude": {
+        **_WORKING_AGENT,
+        "model": checks.text(empty=False),
+        "system": checks.text(),
+        "max_tokens": checks.integer(1, 1_000_000),
+        "api_key_env": checks.text(empty=False),
+        "base_url": checks.url_or_empty,
+        "worker_idle": checks.duration(0, DAY),
+    },
+    "inbox": _ANY_AGENT,
+}
+
+AGENT_NEEDS: Mapping[str, str] = {"http": "url", "command": "argv", "claude": "model"}
+
+TOP = ("machine", "sync", "api", "dispatch", "log", "agents", "routes", "policy")
