@@ -1,0 +1,286 @@
+"""Decide who may be handed a message: the state machine that I2 rests on.
+
+One row for each (message, agent). A hand-over is what leads to `started` or `taken`: from then on the agent may act.
+
+    case  from                    to                                          when
+    I1    (none)                  started waiting held retry or any end       the first word about this pair
+    I2    retry                   started waiting held or any end             known not to have begun
+    I3    waiting                 taken started retry held or any end         in the inbox, nobody has it yet
+    I4    started                 any end, uncertain held, waiting retry      the hand-over told what became of it;
+                                                                              waiting, retry: known not to have begun
+    I5    taken                   done failed refused dead uncertain          the agent that took it says so
+    I6    held uncertain          done failed refused dead                    a person settles it (ack)
+    I7    held uncertain taken    retry                                       a person releases it
+    I8    started taken           started waiting retry                       only for an idempotent agent
+          uncertain
+    I9    done failed             (nothing)                                   final
+          refused dead
+
+`uncertain` never leaves by itself (I6, I7 and I8 are a person's word or the agent's declaration), and `started` never
+becomes `started` again without I8: so no second hand-over can begin while the first may have run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gitsync import clock
+from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks
+from gitsync.ledger.queue import add_ops
+from gitsync.ledger.values import INTENT_STATES, Intent, Local, Op, local_key
+from gitsync.protocol.message import Message, read
+
+FINAL = frozenset({"done", "failed", "refused", "dead"})
+SETTLED = FINAL | {"uncertain", "held"}
+ACKS = frozenset({"done", "failed", "refused"})
+
+_ALLOWED: dict[str | None, frozenset[str]] = {
+    None: frozenset(INTENT_STATES) - {"taken"},
+    "retry": FINAL | {"started", "waiting", "held", "uncertain", "retry"},
+    "waiting": FINAL | {"taken", "started", "held", "retry", "uncertain"},
+    "started": SETTLED | {"waiting", "retry"},
+    "taken": FINAL | {"uncertain"},
+    "held": FINAL,
+    "uncertain": FINAL,
+}
+_RELEASABLE = frozenset({"held", "uncertain", "taken"})
+_REPEATABLE = frozenset({"started", "taken", "uncertain"})
+
+SCHEMA = f"""
+CREATE TABLE intents (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_key TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ({", ".join(f"'{state}'" for state in INTENT_STATES)})),
+    attempt INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    content TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    started TEXT NOT NULL,
+    finished TEXT,
+    not_before REAL,
+    reason TEXT NOT NULL,
+    reply TEXT,
+    seconds REAL,
+    usage TEXT,
+    UNIQUE (message_key, agent)
+);
+CREATE INDEX intents_state ON intents (state, number);
+CREATE INDEX intents_agent ON intents (agent, number);
+CREATE INDEX intents_message ON intents (message_id);
+CREATE TABLE locals (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    block BLOB NOT NULL,
+    created TEXT NOT NULL,
+    open INTEGER NOT NULL DEFAULT 1
+);
+CREATE INDEX locals_open ON locals (open, number);
+"""
+
+
+def allowed(old: str | None, new: str, *, idempotent: bool = False, person: bool = False) -> bool:
+    """Tell whether a pair in state `old` (None: never seen) may go to `new`; the table above."""
+    if new in _ALLOWED.get(old, frozenset()):
+        return True
+    if person and new == "retry" and old in _RELEASABLE:
+        return True
+    return idempotent and old in _REPEATABLE and new in ("started", "waiting", "retry")
+
+
+class Intents:
+    """The rows of the journal about hand-overs, and the messages that never leave this machine."""
+
+    db: Database
+
+    def intent(self, message_key: str, agent: str) -> Intent | None:
+        """Give what was decided about a message and an agent."""
+        with self.db.read() as conn:
+            return _find(conn, message_key, agent)
+
+    def intents(
+        self, states: Iterable[str] | None = None, *, agent: str | None = None, newest: int | None = None
+    ) -> list[Intent]:
+        """Give the intents in some states and of one agent, oldest first; `newest` keeps the last so many."""
+        wanted = tuple(INTENT_STATES if states is None else states)
+        order = "ORDER BY number" if newest is None else "ORDER BY number DESC LIMIT ?"
+        arguments = [*wanted, *([agent] if agent is not None else []), *([newest] if newest is not None else [])]
+        where = f"state IN ({marks(len(wanted))})" + (" AND agent = ?" if agent is not None else "")
+        with self.db.read() as conn:
+            rows = conn.execute(f"SELECT * FROM intents WHERE {where} {order}", arguments).fetchall()
+        found = [_intent(row) for row in rows]
+        return found if newest is None else found[::-1]
+
+    def intents_for(self, keys: Iterable[str]) -> dict[str, list[Intent]]:
+        """Give the intents of these messages, by message key."""
+        found: dict[str, list[Intent]] = {}
+        with self.db.read() as conn:
+
+            def collect(part: Sequence[str]) -> None:
+                query = f"SELECT * FROM intents WHERE message_key IN ({marks(len(part))}) ORDER BY number"
+                for row in conn.execute(query, part):
+                    found.setdefault(row["message_key"], []).append(_intent(row))
+
+            in_chunks(list(keys), collect)
+        return found
+
+    def begin(self, intent: Intent, *, idempotent: bool = False, ops: Sequence[Op] = ()) -> bool:
+        """Note a decision before it is carried out; give False where the table forbids it, and write nothing.
+
+        Usually `started` or `waiting`; a message that is not handed over at all may begin with its end (I1). The
+        operations are queued in the same transaction.
+        """
+        with self.db.write() as conn:
+            old = _find(conn, intent.message_key, intent.agent)
+            if not allowed(old.state if old else None, intent.state, idempotent=idempotent):
+                return False
+            _put(conn, intent)
+            _close_local(conn, intent)
+            add_ops(conn, ops)
+            return True
+
+    def finish(
+        self,
+        message_key: str,
+        agent: str,
+        state: str,
+        *,
+        reason: str = "",
+        reply_id: str | None = None,
+        seconds: float | None = None,
+        usage: str | None = None,
+        not_before: float | None = None,
+        ops: Sequence[Op] = (),
+        local: Sequence[tuple[Message, bytes]] = (),
+        person: bool = False,
+    ) -> bool:
+        """Write what became of it, with its receipt, its reply and its local reply, in one transaction.
+
+        Give False, and write nothing, where the table forbids it: it is final already.
+        """
+        with self.db.write() as conn:
+            old = _find(conn, message_key, agent)
+            if old is None or not allowed(old.state, state, person=person):
+                return False
+            conn.execute(
+                "UPDATE intents SET state = ?, finished = ?, not_before = ?, reason = ?, reply = coalesce(?, reply),"
+                " seconds = coalesce(?, seconds), usage = coalesce(?, usage) WHERE message_key = ? AND agent = ?",
+                (
+                    state,
+                    clock.stamp() if state in SETTLED else None,
+                    not_before,
+                    reason,
+                    reply_id,
+                    seconds,
+                    usage,
+                    message_key,
+                    agent,
+                ),
+            )
+            add_ops(conn, ops)
+            for message, block in local:
+                _add_local(conn, message, block)
+            return True
+
+    def take(self, message_key: str, agent: str) -> bool:
+        """Hand a waiting message to the agent that asks for it; only one caller can win."""
+        return self.finish(message_key, agent, "taken")
+
+    def release(self, message_key: str, agent: str, *, reason: str = "") -> bool:
+        """Let a person decide that a held, uncertain or taken message may be tried again (I7)."""
+        with self.db.write():
+            old = self.intent(message_key, agent)
+            if old is None or old.state not in _RELEASABLE:
+                return False
+            return self.finish(message_key, agent, "retry", reason=reason, person=True)
+
+    def put_local(self, message: Message, block: bytes) -> None:
+        """Keep a message between agents of this machine; it never enters the branch."""
+        with self.db.write() as conn:
+            _add_local(conn, message, block)
+
+    def local(self, ident: str) -> Local | None:
+        """Give a local message by its id."""
+        with self.db.read() as conn:
+            row = conn.execute("SELECT * FROM locals WHERE id = ?", (ident,)).fetchone()
+        return None if row is None else _local(row)
+
+    def locals(self, *, open_only: bool = False, newest: int | None = None) -> list[Local]:
+        """Give the local messages, oldest first; `newest` keeps the last so many."""
+        query = "SELECT * FROM locals" + (" WHERE open = 1" if open_only else "") + " ORDER BY number"
+        with self.db.read() as conn:
+            if newest is None:
+                return [_local(row) for row in conn.execute(query).fetchall()]
+            return [_local(row) for row in conn.execute(query + " DESC LIMIT ?", (newest,)).fetchall()][::-1]
+
+
+def _find(conn: Connection, message_key: str, agent: str) -> Intent | None:
+    row = conn.execute("SELECT * FROM intents WHERE message_key = ? AND agent = ?", (message_key, agent)).fetchone()
+    return None if row is None else _intent(row)
+
+
+def _put(conn: Connection, intent: Intent) -> None:
+    values = (
+        intent.message_id,
+        intent.state,
+        intent.attempt,
+        intent.key,
+        intent.content,
+        intent.sender,
+        intent.started or clock.stamp(),
+        intent.finished or (clock.stamp() if intent.state in SETTLED else None),
+        intent.not_before,
+        intent.reason,
+        intent.reply,
+        intent.seconds,
+        intent.usage,
+        intent.message_key,
+        intent.agent,
+    )
+    changed = conn.execute(
+        "UPDATE intents SET message_id = ?, state = ?, attempt = ?, key = ?, content = ?, sender = ?, started = ?,"
+        " finished = ?, not_before = ?, reason = ?, reply = ?, seconds = ?, usage = ? WHERE message_key = ? AND agent = ?",
+        values,
+    ).rowcount
+    if not changed:
+        conn.execute(
+            "INSERT INTO intents (message_id, state, attempt, key, content, sender, started, finished, not_before,"
+            " reason, reply, seconds, usage, message_key, agent) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            values,
+        )
+
+
+def _close_local(conn: Connection, intent: Intent) -> None:
+    if intent.message_key == local_key(intent.message_id):
+        conn.execute("UPDATE locals SET open = 0 WHERE id = ?", (intent.message_id,))
+
+
+def _add_local(conn: Connection, message: Message, block: bytes) -> None:
+    conn.execute(
+        "INSERT OR IGNORE INTO locals (id, block, created) VALUES (?, ?, ?)", (message.id, block, clock.stamp())
+    )
+
+
+def _intent(row: Record) -> Intent:
+    return Intent(
+        message_key=row["message_key"],
+        message_id=row["message_id"],
+        agent=row["agent"],
+        state=row["state"],
+        attempt=row["attempt"],
+        key=row["key"],
+        content=row["content"],
+        sender=row["sender"],
+        started=row["started"],
+        finished=row["finished"],
+        not_before=row["not_before"],
+        reason=row["reason"],
+        reply=row["reply"],
+        seconds=row["seconds"],
+        usage=row["usage"],
+    )
+
+
+def _local(row: Record) -> Local:
+    return Local(local_key(row["id"]), read(row["block"]), row["block"], row["created"], bool(row["open"]))

@@ -1,0 +1,37 @@
+"""The journal: the one store of this machine that is not a cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from gitsync.ledger import folder, intents, queue
+from gitsync.ledger.db import Database
+
+MIGRATIONS = (queue.SCHEMA + folder.SCHEMA + intents.SCHEMA,)
+
+
+class Journal(queue.Queue, folder.Folder, intents.Intents):
+    """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages.
+
+    Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it returns.
+    The background process and the command line have it open at the same time. Raises StoreFailed with a remedy, and then
+    nothing was written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.db = Database(path, MIGRATIONS, durable=True)
+        self.path = path
+        self.fresh = self.db.created
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,223 @@
+"""The values that the two stores hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+from gitsync.protocol.message import Message, write
+from gitsync.protocol.receipts import Receipt
+
+OP_KINDS = ("message", "receipt", "withdraw", "status", "import")
+
+INTENT_STATES = (
+    "started",
+    "waiting",
+    "taken",
+    "retry",
+    "done",
+    "failed",
+    "refused",
+    "uncertain",
+    "held",
+    "dead",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One thing that must reach the branch.
+
+    kind      ident                to                     payload
+    message   message id           '2', 'ALL' or 'ANY'    the whole block (`protocol.message.write`)
+    receipt   message id           sender of the message  JSON of the receipt (`receipt_of`)
+    withdraw  message id           '2', 'ALL' or 'ANY'    empty
+    status    machine id           ''                     the engine's own; a newer one replaces it
+    import    path in the mailbox  ''                     the file's bytes
+
+    An operation that is not `urgent` waits for another one's push.
+    """
+
+    kind: str
+    ident: str
+    to: str = ""
+    payload: bytes = b""
+    urgent: bool = True
+    seq: int = 0
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An operation that has left the queue: landed in a commit, or refused with a reason."""
+
+    op: Op
+    state: str
+    commit: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A commit that was, or was about to be, pushed with these operations in it."""
+
+    commit: str
+    parent: str
+    seqs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file that is being put on disk: what must be there, what shall be, and its temporary name."""
+
+    id: int
+    path: str
+    expected: str | None
+    new: str | None
+    temp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """A file that came out of the folder when another took its place; a writer may still hold it open."""
+
+    id: int
+    path: str
+    file: str
+    blob: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What this machine decided about one message and one agent; at most one row for each pair.
+
+    `message_key` is `MessageKey` as text, `key` the idempotency key that the agent gets, `not_before` Unix time in
+    seconds, `usage` a JSON object.
+    """
+
+    message_key: str
+    message_id: str
+    agent: str
+    state: str = "started"
+    attempt: int = 1
+    key: str = ""
+    content: str = ""
+    sender: str = ""
+    started: str = ""
+    finished: str | None = None
+    not_before: float | None = None
+    reason: str = ""
+    reply: str | None = None
+    seconds: float | None = None
+    usage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A message between agents of this machine; `open` until something was decided about it."""
+
+    key: str
+    message: Message
+    block: bytes
+    created: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One message of the branch as the ledger knows it.
+
+    `sender` and `to` are those of the path (`to` is '' for a message on a machine's own page); `message` carries the
+    normalised header. `open`: addressed to this machine, and nothing on the branch settles it. `quarantined` names the
+    rule that keeps it from being delivered.
+    """
+
+    seq: int
+    key: str
+    sender: str
+    to: str
+    message: Message
+    date_raw: str | None
+    path: str
+    line: int
+    content: str
+    commit: str
+    commit_date: str
+    mine: bool = False
+    open: bool = False
+    history: bool = False
+    suspect: bool = False
+    archived: bool = False
+    withdrawn: bool = False
+    quarantined: str = ""
+    amended: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """Another text of a known message: edited later, or the variant of a merge."""
+
+    key: str
+    variant: str
+    content: str
+    subject: str
+    body: str
+    commit: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A receipt and the machine that wrote it."""
+
+    machine: str
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something in the mailbox that was not taken as it stands."""
+
+    path: str
+    line: int
+    rule: str
+    text: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachinePage:
+    """The last status of a machine as its page told it; `data` is JSON of `protocol.status.Status`."""
+
+    id: str
+    name: str
+    state: str
+    date: str
+    data: dict[str, object] = field(default_factory=dict)
+
+
+def message_key(sender: str, to: str, ident: str) -> str:
+    """Name a message by (from, to, id), from and to taken from the path (PROTOCOL 1)."""
+    return f"{sender}_TO_{to}/{ident}" if to else f"COMPUTER_{sender}/{ident}"
+
+
+def local_key(ident: str) -> str:
+    """Name a message that stays on this machine."""
+    return f"local/{ident}"
+
+
+def message_op(message: Message, to: str) -> Op:
+    """Make the operation that puts a message into the file to machine `to` ('2', 'ALL', 'ANY')."""
+    return Op("message", message.id, to, write(message))
+
+
+def receipt_op(receipt: Receipt) -> Op:
+    """Make the operation that appends a receipt; `received` and `claimed` alone cause no push (PROTOCOL 6)."""
+    payload = json.dumps(asdict(receipt), ensure_ascii=True).encode()
+    return Op("receipt", receipt.id, receipt.sender, payload, urgent=receipt.outcome not in ("received", "claimed"))
+
+
+def receipt_of(op: Op) -> Receipt:
+    """Read the receipt back out of its operation."""
+    return Receipt(**json.loads(op.payload))
