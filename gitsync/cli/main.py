@@ -1,0 +1,77 @@
+"""Parse the call, run the verb, turn what went wrong into three lines and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+
+from gitsync.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, GitsyncError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one call of the program and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    args: Namespace | None = None
+    try:
+        args = _parse(words)
+        code = _function(args.run)(args)
+        sys.stdout.flush()
+        return code
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else EXIT_ERROR
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except GitsyncError as error:
+        _tell(error.what, error.why, error.remedy)
+        _keep_traceback(args)
+        return error.exit_code
+    except Exception as error:
+        kept = _keep_traceback(args)
+        _tell(
+            f"an unexpected failure: {type(error).__name__}", str(error),
+            f"please report it; the traceback is in {kept}" if kept else "please report it",
+        )  # fmt: skip
+        return EXIT_ERROR
+
+
+def _parse(words: list[str]) -> Namespace:
+    # Hooks run at every prompt of a coding agent: they skip the parser of the thirty other verbs.
+    if len(words) == 2 and words[0] == "hook" and not words[1].startswith("-"):
+        return Namespace(run="hooking:hook", verb="hook", name=words[1], rest=[], dir=None)
+    from gitsync.cli.parser import build
+
+    return build().parse_args(words)
+
+
+def _function(run: str) -> Callable[[Namespace], int]:
+    from importlib import import_module
+
+    module, _, name = run.partition(":")
+    function: Callable[[Namespace], int] = getattr(import_module(f"gitsync.cli.{module}"), name)
+    return function
+
+
+def _tell(what: str, why: str, remedy: str) -> None:
+    from gitsync.cli.terminal import clean_line
+
+    print(f"gitsync: {clean_line(what)}", file=sys.stderr)
+    for line in (why, remedy):
+        if line:
+            print(f"  {clean_line(line)}", file=sys.stderr)
+
+
+def _keep_traceback(args: Namespace | None) -> str | None:
+    """Append the traceback of the failure in hand to the log of this machine, else of this user."""
+    from gitsync.cli.failures import keep
+
+    return keep(getattr(args, "dir", None))

@@ -1,0 +1,165 @@
+"""Every verb and option of the command line, and the module that carries a verb out.
+
+Nothing is imported here but argparse: the verb's module is loaded when it runs, so that help and hooks start fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gitsync import __version__
+
+DESCRIPTION = "The AI agents on your computers talk through a git repository that you can read and edit by hand."
+
+EPILOG = """\
+exit codes: 0 ok, 1 error with a remedy, 2 usage, 3 refused by policy, 75 try later (remote away), 130 interrupted
+"""
+
+PRIORITIES = ("low", "normal", "high", "urgent")
+
+Parser = argparse.ArgumentParser
+Add = Callable[..., Any]
+
+
+def build() -> Parser:
+    """Make the parser; ``args.run`` of a parsed call is ``module:function``."""
+    parser = Parser(prog="gitsync", description=DESCRIPTION, epilog=EPILOG, formatter_class=_Raw)
+    parser.add_argument("--version", action="version", version=f"gitsync {__version__}")
+    parser.add_argument("--dir", type=Path, metavar="PATH", default=None, help="where this computer's .gitsync is")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def verb(name: str, run: str, help: str, *, json: bool = False, hidden: bool = False, **more: Any) -> Parser:
+        shown = {} if hidden else {"help": help}
+        sub: Parser = verbs.add_parser(name, description=help, formatter_class=_Raw, **shown, **more)
+        sub.set_defaults(run=run)
+        sub.add_argument("--dir", type=Path, metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        if json:
+            sub.add_argument("--json", action="store_true", help="print JSON")
+        return sub
+
+    _machine(verb)
+    _writing(verb)
+    _reading(verb)
+    _files(verb)
+    _people(verb)
+    return parser
+
+
+class _Raw(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str, **more: Any) -> None:
+        super().__init__(prog, max_help_position=28, **more)
+
+
+def _machine(verb: Add) -> None:
+    sub = verb("init", "setup:init", "set this computer up in this repository, or in a new folder for URL")
+    sub.add_argument("url", nargs="?", metavar="URL", help="a git remote; default: that of the repository here")
+    sub.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="the new folder for URL")
+    sub.add_argument("--id", metavar="ID", help="this computer's id in the fleet: 1, 2, laptop")
+    sub.add_argument("--name", metavar="TEXT", help="its name for people")
+    sub.add_argument("--role", metavar="TEXT", help="what it is for")
+    sub.add_argument("--branch", metavar="NAME", help="the branch that holds the mailbox (default: coordination)")
+    sub.add_argument("--remote", metavar="NAME", help="which remote of the repository (default: origin)")
+    sub.add_argument("--mailbox", type=Path, metavar="PATH", help="where to clone it (default: coordination)")
+    sub.add_argument("--port", type=int, metavar="N", help="where the process will listen; 0 takes a free one (default: 8900)")
+    sub.add_argument("--take-over", action="store_true", help="this computer replaces another that used the id")
+
+    sub = verb("up", "process:up", "run the background process: sync, dispatch, coordinator")
+    sub.add_argument("--detach", action="store_true", help="in the background; returns when it answers")
+    verb("down", "process:down", "stop the background process")
+    sub = verb("restart", "process:restart", "stop the background process and start it again")
+    sub.add_argument("--detach", action=argparse.BooleanOptionalAction, default=True, help="in the background (default)")
+
+    sub = verb("sync", "syncing:sync", "one cycle now; print what came and went", json=True)
+    sub.add_argument("--accept-rewrite", action="store_true", help="the remote's rewritten history is right: go on from it")
+    sub.add_argument("--accept-deletions", action="store_true", help="the many deletions are meant")
+    verb("status", "status:status", "fleet and this computer: who is alive, last contact, queue, blockers", json=True)
+    verb("agents", "status:agents", "the agents of this computer", json=True)
+
+
+def _body(sub: Parser) -> None:
+    given = sub.add_mutually_exclusive_group()
+    given.add_argument("-m", "--message", metavar="TEXT", help="the text of the message")
+    given.add_argument("-f", "--file", type=Path, metavar="FILE", help="take the text from a file")
+    given.add_argument("source", nargs="?", choices=["-"], metavar="-", help="take the text from standard input")
+    sub.add_argument("--as", dest="sender", metavar="AGENT", help="write as this agent of this computer")
+    sub.add_argument("--type", default="", metavar="WORD", help="what kind of work it is; agents may choose by it")
+    sub.add_argument("--priority", choices=PRIORITIES, default="normal")
+    sub.add_argument("--wait", metavar="S", help="wait for the answer, seconds or 5m; print it")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _writing(verb: Add) -> None:
+    sub = verb("send", "writing:send", "send a message; print its id")
+    sub.add_argument("to", metavar="TO", help="2, 2/builder, all, any, a local agent, or self/AGENT; several with commas")
+    sub.add_argument("subject", metavar="SUBJECT")
+    _body(sub)
+    sub.add_argument("--thread", metavar="ID")
+    sub.add_argument("--in-reply-to", metavar="ID")
+
+    sub = verb("reply", "writing:reply", "answer a message")
+    sub.add_argument("id", metavar="ID")
+    _body(sub)
+
+    sub = verb("ack", "writing:ack", "say what became of a message")
+    sub.add_argument("id", metavar="ID")
+    sub.add_argument("--agent", metavar="A", help="the agent that had it")
+    outcome = sub.add_mutually_exclusive_group()
+    for word in ("done", "failed", "refused"):
+        outcome.add_argument(f"--{word}", dest="outcome", action="store_const", const=word)
+    sub.set_defaults(outcome="done")
+    sub.add_argument("--reason", default="", metavar="TEXT")
+
+    sub = verb("withdraw", "writing:withdraw", "take back a message of this computer")
+    sub.add_argument("id", metavar="ID")
+
+
+def _reading(verb: Add) -> None:
+    sub = verb("inbox", "reading:inbox", "messages to this computer", json=True)
+    sub.add_argument("--agent", metavar="A")
+    sub.add_argument("--unread", action="store_true", help="only those that nobody has taken or settled")
+    sub.add_argument("--from", dest="sender", metavar="M")
+    sub.add_argument("--limit", type=int, default=50, metavar="N")
+
+    sub = verb("show", "reading:show", "one message with what became of it", json=True)
+    sub.add_argument("id", metavar="ID")
+    sub = verb("thread", "reading:thread", "a conversation", json=True)
+    sub.add_argument("id", metavar="ID")
+    sub = verb("search", "reading:search", "messages that contain all the words", json=True)
+    sub.add_argument("words", nargs="+", metavar="WORDS")
+    sub.add_argument("--limit", type=int, default=50, metavar="N")
+
+    sub = verb("log", "history:log", "the journal from git history: who said and did what", json=True)
+    sub.add_argument("--machine", metavar="M")
+    sub.add_argument("--since", metavar="WHEN", help="2026-11-20, 2026-11-20T06:45:00Z, or 2h, 1d ago")
+    sub.add_argument("--thread", metavar="ID")
+    sub.add_argument("--limit", type=int, default=0, metavar="N", help="the newest N")
+
+
+def _files(verb: Add) -> None:
+    sub = verb("parse", "files:parse", "what the reader understands of these files", json=True)
+    sub.add_argument("files", nargs="+", metavar="FILES", help="- is standard input")
+    sub = verb("lint", "files:lint", "what is wrong with these files; exit 1 when anything is", json=True)
+    sub.add_argument("files", nargs="*", metavar="FILES", help="default: the whole mailbox")
+    sub = verb("import", "files:import_files", "old message files into the mailbox, as history", json=True)
+    sub.add_argument("files", nargs="+", type=Path, metavar="FILES")
+    sub = verb("merge-driver", "files:merge_driver", "merge two versions of a mailbox file, for git", hidden=True)
+    sub.add_argument("base", type=Path, metavar="%O")
+    sub.add_argument("ours", type=Path, metavar="%A")
+    sub.add_argument("theirs", type=Path, metavar="%B")
+    sub.add_argument("path", nargs="?", default="", metavar="%P")
+
+
+def _people(verb: Add) -> None:
+    sub = verb("hooks", "hooking:hooks", "git hooks in the mailbox clone, for people who use git there")
+    sub.add_argument("action", choices=["install", "uninstall", "status"])
+    sub = verb("hook", "hooking:hook", "what a hook runs", hidden=True)
+    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("rest", nargs="*", metavar="ARGS")
+
+    sub = verb("demo", "demonstrating:demo", "three computers with real agents on this one, in a temporary folder")
+    sub.add_argument("--once", action="store_true", help="play it once and leave")
+    sub = verb("completion", "completion:completion", "print the completions for a shell")
+    sub.add_argument("shell", choices=["bash", "zsh", "tcsh"])
