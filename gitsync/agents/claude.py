@@ -1,0 +1,270 @@
+"""An agent that is a Claude model, reached through one worker process for all of them.
+
+The SDK alone takes more memory than the rest of the process, so it lives in a child that is started when it is
+needed and ended when it is idle (`claude_worker`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gitsync
+from gitsync.agents.answer import Heard
+from gitsync.agents.base import Delivery, Outcome
+from gitsync.agents.environment import BASICS, NETWORK, built
+from gitsync.agents.spec import AgentSpec
+
+_LINE = 64 * 1024 * 1024
+_PROMPT = 1 << 20
+
+
+class WorkerDied(Exception):
+    """The worker ended with a request in its hands; `started` says whether it had begun with it."""
+
+    def __init__(self, reason: str, started: bool) -> None:
+        super().__init__(reason)
+        self.started = started
+
+
+class ClaudeAgent:
+    """Give each message, with its thread as alternating turns, to a model."""
+
+    kind = "claude"
+
+    def __init__(self, spec: AgentSpec, root: Path, environ: Mapping[str, str], worker: Worker) -> None:
+        self.spec = spec
+        self._root = root
+        self._environ = environ
+        self._worker = worker
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Ask the model; its text is the reply, what it cost is in the usage."""
+        problem = self._missing()
+        if problem:
+            return Outcome(kind="failed", started=False, reason=problem)
+        try:
+            system = self._system()
+        except OSError as error:
+            reason = f"system prompt {self.spec.system}: {error.strerror or error}; create the file or change `system`"
+            return Outcome(kind="failed", started=False, reason=reason)
+        request = {
+            "model": self.spec.model,
+            "max_tokens": self.spec.max_tokens,
+            "system": system,
+            "messages": turns(delivery),
+            "api_key_env": self.spec.api_key_env,
+            "base_url": self.spec.base_url,
+            "timeout": self.spec.timeout,
+            "key": delivery.key,
+        }
+        try:
+            # The worker keeps the time itself; the margin is for a worker that does not answer at all.
+            async with asyncio.timeout(self.spec.timeout + self.spec.grace):
+                answer = await self._worker.ask(request)
+        except TimeoutError:
+            return Outcome(kind="failed", reason=f"time-out after {self.spec.timeout:g} s")
+        except WorkerDied as error:
+            if error.started:
+                return Outcome(kind="uncertain", reason=str(error))
+            return Outcome(kind="failed", started=False, reason=str(error))
+        return Outcome(
+            kind="done" if answer.get("kind") == "done" else "failed",
+            reply=str(answer.get("reply", "")).strip(),
+            reason=str(answer.get("reason", "")),
+            started=bool(answer.get("started", True)),
+            retry_after=answer.get("retry_after"),
+            usage=answer.get("usage"),
+        )
+
+    async def health(self) -> tuple[str, str]:
+        """See whether there is a key and a model; the API itself is not called, since that costs."""
+        problem = self._missing()
+        return ("error", problem) if problem else ("online", "")
+
+    async def close(self) -> None:
+        """End the worker; another agent's next message would start it again."""
+        await self._worker.close()
+
+    def _missing(self) -> str:
+        if not self._environ.get(self.spec.api_key_env):
+            return f"no API key: set {self.spec.api_key_env} in the environment of `gitsync up`, or name another in api_key_env"
+        if not self.spec.model:
+            return f"no model: set `model` of agent {self.name} in .gitsync/config.toml"
+        return ""
+
+    def _system(self) -> str:
+        if not self.spec.system:
+            return ""
+        with (self._root / self.spec.system).open("rb") as file:
+            return file.read(_PROMPT).decode("utf-8", "replace").strip()
+
+
+def turns(delivery: Delivery) -> list[dict[str, str]]:
+    """Write a thread as the API wants it: user first, roles alternating, neighbours of one role merged."""
+    said = [("assistant" if t.own else "user", t.text if t.own else f"From {t.sender}:\n{t.text}") for t in delivery.history]
+    said.append(("user", f"From {delivery.sender}:\nSubject: {delivery.subject}\n\n{delivery.body}".rstrip()))
+    merged: list[dict[str, str]] = []
+    for role, text in said:
+        if not text.strip() or (not merged and role == "assistant"):
+            continue
+        if merged and merged[-1]["role"] == role:
+            merged[-1]["content"] += "\n\n" + text
+        else:
+            merged.append({"role": role, "content": text})
+    return merged
+
+
+class Worker:
+    """Own the worker process: start it when there is work, end it when it was idle for a while."""
+
+    def __init__(self, environ: Mapping[str, str], specs: Sequence[AgentSpec]) -> None:
+        self._environ = environ
+        self._keys = sorted({spec.api_key_env for spec in specs})
+        self._idle = max((spec.worker_idle for spec in specs), default=60.0)
+        self._lock = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._listening: set[asyncio.Task[None]] = set()
+        self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._held_by: dict[int, asyncio.subprocess.Process] = {}
+        self._begun: set[int] = set()
+        self._last = 0
+        self._ending: asyncio.TimerHandle | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None while there is no worker."""
+        return self._process.pid if self._process is not None else None
+
+    async def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one request and wait for its answer; raises WorkerDied."""
+        self._last += 1
+        number = self._last
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        self._asked[number] = answer
+        try:
+            process = await self._started()
+            self._held_by[number] = process
+            assert process.stdin is not None
+            try:
+                process.stdin.write(_line({"id": number, **request}))
+                await process.stdin.drain()
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # it ended; the listener says how
+            return await answer
+        except asyncio.CancelledError:
+            self._tell({"cancel": number})
+            raise
+        finally:
+            self._asked.pop(number, None)
+            self._held_by.pop(number, None)
+            self._begun.discard(number)
+            if not self._asked and self._process is not None:
+                self._ending = asyncio.get_running_loop().call_later(self._idle, self._let_go)
+
+    async def close(self) -> None:
+        """End the worker and wait until it is gone."""
+        self._let_go()
+        for task in list(self._listening):
+            await task
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        async with self._lock:
+            if self._process is not None and self._process.returncode is None:
+                return self._process
+            # -P: the folder it runs in, which is the person's repository, must not bring modules.
+            extra = {name: self._environ[name] for name in self._keys if name in self._environ}
+            extra["PYTHONPATH"] = str(Path(gitsync.__file__).resolve().parent.parent)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "gitsync.agents.claude_worker",
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    env=built(self._environ, (*BASICS, *NETWORK), extra),
+                    cwd="/",
+                    start_new_session=True,
+                    limit=_LINE,
+                )
+            except OSError as error:
+                raise WorkerDied(f"cannot start the Claude worker: {error}", started=False) from error
+            self._process = process
+            task = asyncio.create_task(self._listen(process))
+            self._listening.add(task)
+            task.add_done_callback(self._listening.discard)
+            return process
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None and process.stderr is not None
+        words = Heard(65536)
+        stderr = asyncio.create_task(_hear(process.stderr, words))
+        try:
+            while line := await process.stdout.readline():
+                said = json.loads(line)
+                number = said["id"]
+                if said.get("begun"):
+                    self._begun.add(number)
+                elif (answer := self._asked.get(number)) is not None and not answer.done():
+                    answer.set_result(said)
+        except ValueError as error:
+            words.add(f"unreadable answer: {error}".encode())
+        finally:
+            code = await _ended(process)
+            await stderr
+            if self._process is process:
+                self._process = None
+            told = words.last_words()
+            reason = f"the Claude worker ended ({code})" + (f": {told}" if told else "")
+            for number, answer in list(self._asked.items()):
+                if self._held_by.get(number) is process and not answer.done():
+                    answer.set_exception(WorkerDied(reason, started=number in self._begun))
+
+    def _tell(self, document: Mapping[str, Any]) -> None:
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.is_closing():
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                process.stdin.write(_line(document))
+
+    def _let_go(self) -> None:
+        """Close the worker's input, at which it ends; the next request starts another."""
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document).encode() + b"\n"
+
+
+async def _ended(process: asyncio.subprocess.Process) -> int:
+    """Wait for a worker that closed its output; one that lingers is of no more use and is killed."""
+    try:
+        async with asyncio.timeout(2.0):
+            return await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        return await process.wait()
+
+
+async def _hear(stream: asyncio.StreamReader, heard: Heard) -> None:
+    while data := await stream.read(65536):
+        heard.add(data)

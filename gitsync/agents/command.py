@@ -1,0 +1,223 @@
+"""An agent that is a program, started anew for each message."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from gitsync.agents.answer import Heard, coding_result
+from gitsync.agents.base import Delivery, Outcome
+from gitsync.agents.environment import BASICS, built
+from gitsync.agents.spec import AgentSpec
+
+_DRAIN = 0.5
+"""How long, after the program ended, its last words may take to arrive when a stranger holds the pipe (s)."""
+
+
+class CommandAgent:
+    """Run an argument list, never a shell: the message is on standard input, standard output is the reply."""
+
+    kind = "command"
+
+    def __init__(self, spec: AgentSpec, root: Path, environ: Mapping[str, str]) -> None:
+        self.spec = spec
+        self._cwd = root / spec.cwd if spec.cwd else root
+        self._environ = environ
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Run the program in a process group of its own and end all of the group, whatever happens."""
+        run = _Run(self.spec)
+        try:
+            await run.start(self._cwd, self._env(delivery), delivery)
+        except OSError as error:
+            return Outcome(kind="failed", started=False, reason=f"cannot start {self.spec.argv[0]!r}: {_why(error, self._cwd)}")
+        try:
+            return await run.outcome()
+        finally:
+            await run.end()
+
+    async def health(self) -> tuple[str, str]:
+        """See whether the program can be found and executed."""
+        program = self.spec.argv[0] if self.spec.argv else ""
+        if not self._cwd.is_dir():
+            return "error", f"folder {self._cwd} does not exist"
+        place = str(self._cwd / program) if os.sep in program else program
+        env = built(self._environ, BASICS, self.spec.env)
+        if not program or shutil.which(place, path=env["PATH"]) is None:
+            return "error", f"{program!r} cannot be found or executed"
+        return "online", ""
+
+    async def close(self) -> None:
+        """Hold nothing between messages."""
+
+    def _env(self, delivery: Delivery) -> dict[str, str]:
+        env = built(self._environ, BASICS, self.spec.env)
+        told = {
+            "GITSYNC_ID": delivery.id,
+            "GITSYNC_KEY": delivery.key,
+            "GITSYNC_THREAD": delivery.thread or "",
+            "GITSYNC_FROM": delivery.sender,
+            "GITSYNC_TYPE": delivery.type,
+            "GITSYNC_ATTEMPT": str(delivery.attempt),
+        }
+        return built(env, env, told)
+
+
+class _Run:
+    """One run of the program.
+
+    The pipes are our own, not asyncio's: `Process.wait` of some Python versions returns only when the pipes are
+    closed, and a grandchild that keeps standard output open would hang us (python/cpython#119710).
+    """
+
+    def __init__(self, spec: AgentSpec) -> None:
+        self._spec = spec
+        self._out = Heard(spec.max_output)
+        self._err = Heard(spec.max_output)
+        self._process: asyncio.subprocess.Process | None = None
+        self._pipes: list[_Listener] = []
+
+    async def start(self, cwd: Path, env: Mapping[str, str], delivery: Delivery) -> None:
+        """Start the program; raises OSError when it cannot be."""
+        with contextlib.ExitStack() as ours:
+            # A file, not a pipe: a program that never reads its input cannot block us.
+            given = ours.enter_context(tempfile.TemporaryFile())
+            given.write(json.dumps(delivery.json(), ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n")
+            given.seek(0)
+            ends = []
+            for heard in (self._out, self._err):
+                read, write = os.pipe()
+                ours.callback(os.close, write)
+                listener = _Listener(heard, self._flooded)
+                self._pipes.append(listener)
+                await listener.open(read)
+                ends.append(write)
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._spec.argv,
+                    stdin=given,
+                    stdout=ends[0],
+                    stderr=ends[1],
+                    cwd=cwd,
+                    env=env,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError, asyncio.CancelledError) as error:
+                self._close()
+                if isinstance(error, ValueError):
+                    raise OSError(0, str(error)) from error
+                raise
+
+    async def outcome(self) -> Outcome:
+        """Wait for the program within its time and judge how it ended."""
+        assert self._process is not None
+        late = False
+        try:
+            async with asyncio.timeout(self._spec.timeout):
+                code = await self._process.wait()
+        except TimeoutError:
+            late = True
+            code = await self._stop()
+        self._signal(signal.SIGKILL)  # what the program left behind in its group
+        await self._drain()
+        words = self._err.last_words() or self._out.last_words()
+        told = f": {words}" if words else ""
+        if self._out.flooded or self._err.flooded:
+            return Outcome(kind="failed", reason=f"flood: {self._out.total + self._err.total} bytes of output, ended")
+        if late:
+            return Outcome(kind="failed", reason=f"time-out after {self._spec.timeout:g} s{told}")
+        if code != 0:
+            how = f"exit code {code}" if code > 0 else f"ended by signal {-code}"
+            return Outcome(kind="failed", reason=how + told)
+        text = self._out.text().strip()
+        result = coding_result(text)
+        if result is None:
+            return Outcome(kind="done", reply=text)
+        reply, failed, usage = result
+        if failed:
+            return Outcome(kind="failed", reason=reply[-500:] or "the agent reports an error", usage=usage)
+        return Outcome(kind="done", reply=reply, usage=usage)
+
+    async def end(self) -> None:
+        """Leave nothing behind, also when the delivery is cancelled."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            self._signal(signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await asyncio.shield(process.wait())
+        self._close()
+
+    async def _stop(self) -> int:
+        assert self._process is not None
+        self._signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(self._spec.grace):
+                return await self._process.wait()
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
+            return await self._process.wait()
+
+    async def _drain(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN):
+                for listener in self._pipes:
+                    await listener.closed.wait()
+
+    def _flooded(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    def _close(self) -> None:
+        for listener in self._pipes:
+            listener.close()
+
+
+class _Listener(asyncio.Protocol):
+    """Hear one pipe of the program."""
+
+    def __init__(self, heard: Heard, flooded: Callable[[], None]) -> None:
+        self._heard = heard
+        self._on_flood = flooded
+        self._transport: asyncio.ReadTransport | None = None
+        self.closed = asyncio.Event()
+
+    async def open(self, descriptor: int) -> None:
+        """Read from a descriptor, which this then owns."""
+        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: self, os.fdopen(descriptor, "rb", buffering=0)
+        )
+
+    def data_received(self, data: bytes) -> None:
+        self._heard.add(data)
+        if self._heard.flooded:
+            self._on_flood()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _why(error: OSError, cwd: Path) -> str:
+    if isinstance(error, FileNotFoundError) and not cwd.is_dir():
+        return f"folder {cwd} does not exist"
+    return error.strerror or str(error)
