@@ -21,6 +21,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from gitsync import clock
 from gitsync.agents.base import Agent, open_agent
 from gitsync.api.app import create_app
+from gitsync.api.control import Control
 from gitsync.config.load import reload
 from gitsync.config.settings import Settings
 from gitsync.daemon import presence
@@ -60,6 +61,7 @@ class Process:
         self.settings = settings
         self.started = clock.monotonic()
         self.since = clock.stamp()
+        self.pid = os.getpid()
         self.port = settings.api.port
         self.last: CycleResult | None = None
         self.health_of: dict[str, tuple[str, str]] = {}
@@ -83,7 +85,7 @@ class Process:
 
     # -- life ---------------------------------------------------------------------------------------------------
 
-    async def run(self, control: Callable[[Process], object], ready: Callable[[], None] = lambda: None) -> None:
+    async def run(self, control: Callable[[Process], Control], ready: Callable[[], None] = lambda: None) -> None:
         """Start everything in order, serve until `stop`, and stop in the reverse order.
 
         ``control`` makes what the HTTP surface talks to. Raises `GitsyncError` where the start is impossible; nothing is
@@ -107,7 +109,7 @@ class Process:
             self.dispatcher = self._make_dispatcher(self.settings, self._agents)
             stack.push_async_callback(self._stop_delivering)
             await self.dispatcher.recover()
-            app = create_app(control(self), token=self._token, hosts=frozenset({self.settings.api.host}))  # type: ignore[arg-type]
+            app = create_app(control(self), token=self._token, hosts=frozenset({self.settings.api.host}))
             self._server = Server(app, sock)
             await self._server.start()
             stack.push_async_callback(self._server.stop)
@@ -116,8 +118,8 @@ class Process:
             stack.callback(self._watch.stop)
             self._start_clock()
             stack.push_async_callback(self._stop_clock)
-            presence.write(self.settings.daemon_file, pid=os.getpid(), port=self.port, since=self.since)
-            stack.callback(lambda: presence.remove(self.settings.daemon_file, pid=os.getpid()))
+            presence.write(self.settings.daemon_file, pid=self.pid, port=self.port, since=self.since)
+            stack.callback(lambda: presence.remove(self.settings.daemon_file, pid=self.pid))
             log.info("machine %s is up, port %d", self.settings.machine.id, self.port)
             ready()
             self.nudge()
@@ -362,6 +364,10 @@ class Process:
         return {
             name: (self.health_of.get(name, ("starting", ""))[0], busy.get(name, 0)) for name in self._agents
         }
+
+    def agent_names(self) -> frozenset[str]:
+        """Return the names of the agents that the settings give now."""
+        return frozenset(self._agents)
 
     # -- settings, health ---------------------------------------------------------------------------------------
 
