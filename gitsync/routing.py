@@ -41,7 +41,7 @@ class Route:
 
 def route(
     to_agent: str | None,
-    type: str,
+    type: str,  # noqa: A002 - the field is called so
     agents: Sequence[Candidate],
     routes: Mapping[str, Sequence[str]],
     policies: Sequence[Policy],

@@ -9,7 +9,7 @@ REPLY_KEYS = ("reply", "response", "result", "answer", "text", "content")
 """Where services commonly put their answer; the first that is a string counts."""
 
 FLOOD = 8
-"""An answer of more than this many times `max_output` is a flood: its agent is ended, not drained for ever."""
+"""An answer of more than this many times `max_output` is a flood: its agent is ended."""
 
 _REASON_LINES = 5
 _REASON_CHARS = 500
@@ -94,10 +94,13 @@ def coding_result(text: str) -> tuple[str, bool, dict[str, Any] | None] | None:
         value: Any = json.loads(stripped)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict) or value.get("type") != "result" or not isinstance(value.get("result"), str):
+    if not isinstance(value, dict) or value.get("type") != "result":
+        return None
+    if not isinstance(value.get("result"), str):
         return None
     usage = value.get("usage")
-    counted: dict[str, Any] = {k: v for k, v in usage.items() if isinstance(v, int)} if isinstance(usage, dict) else {}
+    counted: dict[str, Any] = dict(usage) if isinstance(usage, dict) else {}
+    counted = {name: count for name, count in counted.items() if isinstance(count, int)}
     cost = value.get("total_cost_usd")
     if isinstance(cost, int | float) and not isinstance(cost, bool):
         counted["cost_usd"] = float(cost)

@@ -1,7 +1,7 @@
 """An agent that is a Claude model, reached through one worker process for all of them.
 
-The SDK alone takes more memory than the rest of the process, so it lives in a child that is started when it is
-needed and ended when it is idle (`claude_worker`).
+The SDK alone takes more memory than the rest of the process, so it lives in a child that is started
+when it is needed and ended when it is idle (`claude_worker`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class ClaudeAgent:
         try:
             system = self._system()
         except OSError as error:
-            reason = f"system prompt {self.spec.system}: {error.strerror or error}; create the file or change `system`"
+            reason = (
+                f"system prompt {self.spec.system}: {error.strerror or error}; make it or change `system`"
+            )
             return Outcome(kind="failed", started=False, reason=reason)
         request = {
             "model": self.spec.model,
@@ -97,7 +99,8 @@ class ClaudeAgent:
 
     def _missing(self) -> str:
         if not self._environ.get(self.spec.api_key_env):
-            return f"no API key: set {self.spec.api_key_env} in the environment of `gitsync up`, or name another in api_key_env"
+            where = "in the environment of `gitsync up`, or name another in api_key_env"
+            return f"no API key: set {self.spec.api_key_env} {where}"
         if not self.spec.model:
             return f"no model: set `model` of agent {self.name} in .gitsync/config.toml"
         return ""
@@ -111,7 +114,10 @@ class ClaudeAgent:
 
 def turns(delivery: Delivery) -> list[dict[str, str]]:
     """Write a thread as the API wants it: user first, roles alternating, neighbours of one role merged."""
-    said = [("assistant" if t.own else "user", t.text if t.own else f"From {t.sender}:\n{t.text}") for t in delivery.history]
+    said = [
+        ("assistant", turn.text) if turn.own else ("user", f"From {turn.sender}:\n{turn.text}")
+        for turn in delivery.history
+    ]
     said.append(("user", f"From {delivery.sender}:\nSubject: {delivery.subject}\n\n{delivery.body}".rstrip()))
     merged: list[dict[str, str]] = []
     for role, text in said:
@@ -210,7 +216,8 @@ class Worker:
             return process
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         words = Heard(65536)
         stderr = asyncio.create_task(_hear(process.stderr, words))
         try:

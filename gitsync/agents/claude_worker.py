@@ -1,6 +1,7 @@
 """The child process that holds the Anthropic SDK: JSON lines in, JSON lines out.
 
-In:  {"id", "model", "max_tokens", "system", "messages", "api_key_env", "base_url", "timeout"} or {"cancel": id}
+In:  {"id", "model", "max_tokens", "system", "messages", "api_key_env", "base_url", "timeout"}
+     {"cancel": id}
 Out: {"id", "begun": true} before the API is called, then {"id", "kind", "reply", "reason", "started", …}
 
 It ends when its input ends, so it never outlives the process that started it.
@@ -55,6 +56,7 @@ async def answer(client: anthropic.AsyncAnthropic, request: Mapping[str, Any]) -
     """Ask the model, again while the server says so, and turn whatever happens into a document."""
     limit = float(request["timeout"])
     retries = 0
+    given: dict[str, Any] = {"system": request["system"]} if request["system"] else {}
     try:
         async with asyncio.timeout(limit):
             async for attempt in AsyncRetrying(
@@ -69,8 +71,8 @@ async def answer(client: anthropic.AsyncAnthropic, request: Mapping[str, Any]) -
                         model=request["model"],
                         max_tokens=request["max_tokens"],
                         messages=request["messages"],
-                        system=request["system"] or anthropic.omit,
                         timeout=limit,
+                        **given,
                     )
     except (TimeoutError, anthropic.APITimeoutError):
         return {"kind": "failed", "reason": f"time-out after {limit:g} s"}
@@ -88,7 +90,8 @@ def _reply(message: anthropic.types.Message, retries: int, max_tokens: int) -> d
     text = "\n\n".join(block.text for block in message.content if block.type == "text").strip()
     usage = _usage(message, retries)
     if message.stop_reason == "refusal":
-        return {"kind": "failed", "reason": "the model refused" + (f": {text}" if text else ""), "usage": usage}
+        reason = "the model refused" + (f": {text}" if text else "")
+        return {"kind": "failed", "reason": reason, "usage": usage}
     if message.stop_reason == "max_tokens":
         if not text:
             reason = f"the model used up max_tokens ({max_tokens}) before it answered; raise max_tokens"
@@ -99,12 +102,13 @@ def _reply(message: anthropic.types.Message, retries: int, max_tokens: int) -> d
 
 def _usage(message: anthropic.types.Message, retries: int) -> dict[str, Any]:
     used = message.usage
+    written = used.cache_creation
     counts = {
         "input_tokens": used.input_tokens,
         "output_tokens": used.output_tokens,
         "cache_creation_input_tokens": used.cache_creation_input_tokens or 0,
         "cache_read_input_tokens": used.cache_read_input_tokens or 0,
-        "cache_creation_1h_input_tokens": used.cache_creation.ephemeral_1h_input_tokens if used.cache_creation else 0,
+        "cache_creation_1h_input_tokens": written.ephemeral_1h_input_tokens if written else 0,
     }
     return {
         **counts,
@@ -116,13 +120,19 @@ def _usage(message: anthropic.types.Message, retries: int) -> dict[str, Any]:
 
 
 def _refusal(error: anthropic.APIStatusError) -> dict[str, Any]:
-    what = error.api_message or error.message
-    reason = f"API {error.status_code}: {what}"
+    reason = f"API {error.status_code}: {_message(error)}"
     if error.status_code in (429, 503, _OVERLOADED):
         return {"kind": "failed", "started": False, "retry_after": _retry_after(error), "reason": reason}
     if error.status_code in (401, 403):
         reason += "; check the key that api_key_env names"
     return {"kind": "failed", "reason": reason}
+
+
+def _message(error: anthropic.APIStatusError) -> str:
+    body = error.body
+    inner = body.get("error") if isinstance(body, dict) else None
+    told = inner.get("message") if isinstance(inner, dict) else None
+    return str(told or error.message)[:500]
 
 
 def _again(error: BaseException) -> bool:
@@ -132,7 +142,7 @@ def _again(error: BaseException) -> bool:
 
 
 def _wait(state: RetryCallState) -> float:
-    """Wait as long as the server says, else 1, 2, 4 … seconds and up to a quarter more (or a quarter of the wish)."""
+    """Wait as long as the server says, else 1, 2, 4 … seconds; and up to a quarter more, out of step."""
     error = state.outcome.exception() if state.outcome is not None else None
     wish = _retry_after(error) if isinstance(error, anthropic.APIStatusError) else None
     base = wish if wish is not None else min(30.0, 2.0 ** (state.attempt_number - 1))
@@ -213,8 +223,10 @@ def _say(document: Mapping[str, Any]) -> None:
 async def serve() -> None:
     """Work until the input ends."""
     reader = asyncio.StreamReader(limit=_LINE)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
-    desk = Desk(Clients(dict(os.environ)))
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin.buffer)
+    environ = dict(os.environ)  # noqa: TID251 - a program of its own, whose environment was built for it
+    desk = Desk(Clients(environ))
     while line := await reader.readline():
         desk.take(line)
     await desk.leave()

@@ -41,7 +41,8 @@ class CommandAgent:
         try:
             await run.start(self._cwd, self._env(delivery), delivery)
         except OSError as error:
-            return Outcome(kind="failed", started=False, reason=f"cannot start {self.spec.argv[0]!r}: {_why(error, self._cwd)}")
+            reason = f"cannot start {self.spec.argv[0]!r}: {_why(error, self._cwd)}"
+            return Outcome(kind="failed", started=False, reason=reason)
         try:
             return await run.outcome()
         finally:
@@ -77,8 +78,8 @@ class CommandAgent:
 class _Run:
     """One run of the program.
 
-    The pipes are our own, not asyncio's: `Process.wait` of some Python versions returns only when the pipes are
-    closed, and a grandchild that keeps standard output open would hang us (python/cpython#119710).
+    The pipes are our own, not asyncio's: `Process.wait` of some Python versions returns only when the
+    pipes are closed, and a grandchild that keeps standard output open would hang us (python/cpython#119710).
     """
 
     def __init__(self, spec: AgentSpec) -> None:
@@ -93,7 +94,7 @@ class _Run:
         with contextlib.ExitStack() as ours:
             # A file, not a pipe: a program that never reads its input cannot block us.
             given = ours.enter_context(tempfile.TemporaryFile())
-            given.write(json.dumps(delivery.json(), ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n")
+            given.write(json.dumps(delivery.json()).encode() + b"\n")
             given.seek(0)
             ends = []
             for heard in (self._out, self._err):
@@ -134,7 +135,8 @@ class _Run:
         words = self._err.last_words() or self._out.last_words()
         told = f": {words}" if words else ""
         if self._out.flooded or self._err.flooded:
-            return Outcome(kind="failed", reason=f"flood: {self._out.total + self._err.total} bytes of output, ended")
+            count = self._out.total + self._err.total
+            return Outcome(kind="failed", reason=f"flood: ended after {count} bytes of output")
         if late:
             return Outcome(kind="failed", reason=f"time-out after {self._spec.timeout:g} s{told}")
         if code != 0:

@@ -1,4 +1,4 @@
-"""Build the environment of agents; the one place in this room that looks at the environment of the process."""
+"""Build the environment of agents; the one place of this room that looks at its process's."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from collections.abc import Iterable, Mapping
 BASICS = ("PATH", "HOME", "LANG", "USER", "TMPDIR")
 """All that a command agent inherits: keys and tokens of the person stay out unless the settings name them."""
 
-NETWORK = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
+NETWORK = (
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
 """What a client of a public API needs besides."""
 
 
 def process_environment() -> Mapping[str, str]:
     """Return the environment this process was started with."""
-    return os.environ
+    return os.environ  # noqa: TID251 - see above
 
 
 def built(environ: Mapping[str, str], names: Iterable[str], extra: Mapping[str, str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ class HttpAgent:
         return self.spec.name
 
     async def deliver(self, delivery: Delivery) -> Outcome:
-        """Post and read the answer; redirects are not followed, since they would carry the message elsewhere."""
+        """Post and read the answer; redirects, which would carry it elsewhere, are not followed."""
         import httpx
 
         heard = Heard(self.spec.max_output)
@@ -50,7 +50,7 @@ class HttpAgent:
                 async for chunk in response.aiter_bytes(65536):
                     heard.add(chunk)
                     if heard.flooded:
-                        return Outcome(kind="failed", reason=f"flood: more than {heard.total} bytes of answer, given up")
+                        return Outcome(kind="failed", reason=f"flood: given up after {heard.total} bytes")
                 return _judge(response, heard)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             return Outcome(kind="failed", started=False, reason=f"cannot reach {_place(url)}: {_said(error)}")
@@ -58,7 +58,8 @@ class HttpAgent:
             return Outcome(kind="failed", started=False, reason=f"bad url {self.spec.url!r}: {_said(error)}")
         except TimeoutError:
             words = heard.last_words()
-            return Outcome(kind="failed", reason=f"time-out after {self.spec.timeout:g} s" + (f": {words}" if words else ""))
+            told = f": {words}" if words else ""
+            return Outcome(kind="failed", reason=f"time-out after {self.spec.timeout:g} s{told}")
         except httpx.HTTPError as error:
             # The request was on its way and no whole answer came: the service may have done the work.
             return Outcome(kind="uncertain", reason=f"connection to {_place(url)} broke: {_said(error)}")
@@ -72,7 +73,8 @@ class HttpAgent:
             async with asyncio.timeout(limit):
                 if not self.spec.health:
                     return await self._listening()
-                async with self._connection().stream("GET", _joined(self.spec.url, self.spec.health)) as response:
+                url = _joined(self.spec.url, self.spec.health)
+                async with self._connection().stream("GET", url) as response:
                     if response.is_success:
                         return "online", ""
                     return "error", f"health answers {response.status_code}"

@@ -1,7 +1,7 @@
 """What tokens cost, in US dollars for a million, as published on 2026-11-20.
 
-Source: https://platform.claude.com/docs/en/about-claude/pricing and the models' own pages there. A model that is
-not in the table costs None, never a guess: costs that were off by a factor are worse than costs that are absent.
+Source: https://platform.claude.com/docs/en/about-claude/pricing and the models' own pages there. A model
+that is not in the table costs None, never a guess: a wrong cost is worse than none.
 """
 
 from __future__ import annotations

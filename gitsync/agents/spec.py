@@ -47,4 +47,4 @@ class AgentSpec:
         if self.kind not in KINDS:
             raise ValueError(f"agent {self.name}: kind is {self.kind!r}, not one of {', '.join(KINDS)}")
         if self.timeout <= 0 or self.concurrency < 1 or self.attempts < 1 or self.max_output < 1:
-            raise ValueError(f"agent {self.name}: timeout, concurrency, attempts, max_output must be positive")
+            raise ValueError(f"agent {self.name}: timeout, concurrency, attempts and max_output must be > 0")

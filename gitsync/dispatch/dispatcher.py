@@ -1,4 +1,4 @@
-"""Hand messages to agents: durable intent first, then the agent, then receipt and reply in one transaction (I2)."""
+"""Hand messages to agents: intent first, then the agent, then receipt and reply in one go (I2)."""
 
 from __future__ import annotations
 
