@@ -33,7 +33,9 @@ def create_app(control: Control, *, token: Callable[[], str], hosts: frozenset[s
     """Build the ASGI application; ``token`` is asked at each request, so that it can be changed on disk."""
 
     async def about(request: Request) -> Response:
-        paths = sorted({f"{method} {route.path}" for route in routes for method in (route.methods or ()) if method != "HEAD"})
+        paths = sorted(
+            {f"{method} {route.path}" for route in routes for method in (route.methods or ()) if method != "HEAD"}
+        )
         return JSONResponse({**control.about(), "endpoints": paths})
 
     async def health(request: Request) -> Response:
@@ -116,7 +118,9 @@ async def _http_failure(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http")
     return JSONResponse(
-        {"error": {"code": code, "message": error.detail}}, status_code=error.status_code, headers=error.headers
+        {"error": {"code": code, "message": error.detail}},
+        status_code=error.status_code,
+        headers=error.headers,
     )
 
 

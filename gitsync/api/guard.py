@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MAX_BODY = 1 << 20
 """Bytes; SURFACES."""
 
+MAX_DRAIN = 16 * MAX_BODY
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -58,6 +60,7 @@ class Guard:
             return
         refusal = self._judge(scope)
         if refusal is not None:
+            await _drain(receive)
             await _refuse(send, *refusal)
             return
         await self._counted(scope, receive, send)
@@ -96,6 +99,16 @@ class Guard:
             return message
 
         await self._app(scope, count, send)
+
+
+async def _drain(receive: Receive) -> None:
+    """Read a refused body and forget it, within reason: a client that is still writing would miss the answer."""
+    seen = 0
+    while seen <= MAX_DRAIN:
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return
 
 
 async def _refuse(send: Send, status: int, code: str, message: str) -> None:

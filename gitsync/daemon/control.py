@@ -83,7 +83,10 @@ class ProcessControl:
         """Run one cycle and return the document of ``gitsync sync --json``."""
         result = await self._process.sync(
             Request(
-                settle_now=True, accept_rewrite=ask.accept_rewrite, accept_deletions=ask.accept_deletions, retry=True
+                settle_now=True,
+                accept_rewrite=ask.accept_rewrite,
+                accept_deletions=ask.accept_deletions,
+                retry=True,
             )
         )
         return sync_document(result)
@@ -132,7 +135,9 @@ class ProcessControl:
             return None
         owner, slash, agent = name.partition("/")
         if slash and owner not in (machine, "self"):
-            raise UsageError(f"cannot send as {name}", f"this machine is {machine}", "leave 'from' out, or name an agent")
+            raise UsageError(
+                f"cannot send as {name}", f"this machine is {machine}", "leave 'from' out, or name an agent"
+            )
         agent = agent if slash else name
         if agent not in self._process.agent_names():
             raise UsageError(f"no agent {agent} on this machine", "field 'from' names it", "see gitsync agents")

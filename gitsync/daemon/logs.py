@@ -30,8 +30,11 @@ class PrivateRotatingFile(RotatingFileHandler):
     """A rotating file that only its owner can read."""
 
     def _open(self):  # type: ignore[no-untyped-def]
-        return open(  # noqa: SIM115 - the handler closes it
-            os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8", errors="replace"
+        return open(
+            os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            "a",
+            encoding="utf-8",
+            errors="replace",
         )
 
 

@@ -138,7 +138,9 @@ class Process:
             "delivery": asyncio.create_task(self._deliveries(), name="delivery"),
             "heartbeat": asyncio.create_task(self._heartbeat(), name="heartbeat"),
         }
-        self._scheduler.add_job(self._check_agents, "interval", seconds=HEALTH_EVERY, next_run_time=_now(), max_instances=1)
+        self._scheduler.add_job(
+            self._check_agents, "interval", seconds=HEALTH_EVERY, next_run_time=_now(), max_instances=1
+        )
         self._scheduler.add_job(
             self._maintain, "interval", seconds=MAINTENANCE_EVERY, jitter=300, max_instances=1, coalesce=True
         )
@@ -255,7 +257,10 @@ class Process:
             await asyncio.sleep(HEARTBEAT)
             now_wall, now_steady = clock.unix(), clock.monotonic()
             if clock_jump(now_wall - wall, now_steady - steady):
-                log.warning("the wall clock jumped by %.0f s; looking at the remote now", now_wall - wall - (now_steady - steady))
+                log.warning(
+                    "the wall clock jumped by %.0f s; looking at the remote now",
+                    now_wall - wall - (now_steady - steady),
+                )
                 self._scheduler.wakeup()
                 self.nudge()
             wall, steady = now_wall, now_steady
@@ -361,9 +366,7 @@ class Process:
     def agent_states(self) -> dict[str, tuple[str, int]]:
         """Return state and queue length of each agent."""
         busy = self.dispatcher.busy() if hasattr(self, "dispatcher") else {}
-        return {
-            name: (self.health_of.get(name, ("starting", ""))[0], busy.get(name, 0)) for name in self._agents
-        }
+        return {name: (self.health_of.get(name, ("starting", ""))[0], busy.get(name, 0)) for name in self._agents}
 
     def agent_names(self) -> frozenset[str]:
         """Return the names of the agents that the settings give now."""
@@ -418,7 +421,9 @@ class Process:
             interval=self.pace(),
             contact_age=None if contact is None else now - contact,
             pending_age=self.engine.oldest_pending_age,
-            halted=self.last.error if self.last is not None and self.last.state in ("halted", "refused", "error") else None,
+            halted=self.last.error
+            if self.last is not None and self.last.state in ("halted", "refused", "error")
+            else None,
             fallen=fallen,
         )
 
