@@ -1,8 +1,8 @@
 """Pure ASGI middleware that turns strangers away before anything reads their request.
 
-A page in the user's browser can reach a loopback port. So: the Host must be ours (DNS rebinding), an Origin, where there is
-one, must be ours too (CSRF, foreign pages), whatever changes something needs the token, and a body has a limit. Requests
-are judged from their head alone; the body is counted while it arrives.
+A page in the user's browser can reach a loopback port. So: the Host must be ours (DNS rebinding), an Origin, where
+there is one, must be ours too (CSRF, foreign pages), whatever changes something needs the token, and a body has a
+limit. Requests are judged from their head alone; the body is counted while it arrives.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The background process of one machine: it owns the loop, the threads and the order of starting and stopping.
 
-Three things run side by side and meet only in the two stores: cycles on the git thread (one at a time), deliveries in the
-loop, and the HTTP surface. A failure of one is reported by health and does not stop the others.
+Three things run side by side and meet only in the two stores: cycles on the git thread (one at a time), deliveries in
+the loop, and the HTTP surface. A failure of one is reported by health and does not stop the others.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class Process:
     async def run(self, control: Callable[[Process], Control], ready: Callable[[], None] = lambda: None) -> None:
         """Start everything in order, serve until `stop`, and stop in the reverse order.
 
-        ``control`` makes what the HTTP surface talks to. Raises `GitsyncError` where the start is impossible; nothing is
-        left running or half written then.
+        ``control`` makes what the HTTP surface talks to. Raises `GitsyncError` where the start is impossible; nothing
+        is left running or half written then.
         """
         self._loop = asyncio.get_running_loop()
         async with contextlib.AsyncExitStack() as stack:

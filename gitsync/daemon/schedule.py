@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 STEPS: tuple[tuple[float, float], ...] = ((5.0, 15.0), (30.0, 60.0))
-"""(multiple of the hot time that has passed in silence, delay): 15 s until ten minutes of quiet with the default hot time
-of two, a minute until the hour, then the slowest pace (ENGINE, "When to run")."""
+"""(multiple of the hot time that has passed in silence, delay): with the default hot time of two minutes 15 s until ten
+minutes of quiet, a minute until the hour, then the slowest pace."""
 
 SPREAD = 0.2
 """Each delay is taken within this share around its value, so that machines do not march in step."""
@@ -15,7 +15,7 @@ GRACE = 60.0
 """How much later than the pace a contact may be before health turns red: a time-out and the short retries fit in."""
 
 PENDING_LIMIT = 120.0
-"""The age at which an operation that has not reached the remote is late: receipts may wait a minute, a push takes one."""
+"""The age at which an operation that has not reached the remote is late: receipts may wait a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +71,5 @@ def unhealthy(facts: Facts) -> tuple[str, ...]:
 
 
 def clock_jump(wall: float, monotonic: float, *, tolerance: float = 10.0) -> bool:
-    """Tell whether the wall clock and the monotonic one went apart between two looks: set by hand, or the machine slept."""
+    """Tell whether the two clocks went apart between two looks: one was set by hand, or the machine slept."""
     return abs(wall - monotonic) > tolerance
