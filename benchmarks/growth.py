@@ -1,0 +1,126 @@
+"""Whether what is new costs the same when much is old: a large mailbox, and many pushes."""
+
+from __future__ import annotations
+
+from gitsync.protocol.edit import append
+
+from benchmarks.cycle import fine, send_one
+from benchmarks.measure import Row, Samples, interleave, ms, timed
+from benchmarks.world import BRANCH, World, world
+from gitsync import outbox
+from gitsync.git.repo import Mailbox
+from gitsync.machine import Opened
+from gitsync.protocol import ids
+from gitsync.protocol.message import Message, write
+from gitsync.sync.engine import Request
+
+PER_FILE = 240
+"""Messages of a file of 64 KB, at the size of those made here."""
+
+
+def old_mailbox(here: World, url: str, count: int, name: str) -> None:
+    """Push a branch that holds a number of messages, nearly all of them in the archive."""
+    path = here.plain_clone(url, name)
+    mailbox = Mailbox(path, BRANCH)
+    files: dict[str, str] = {}
+    try:
+        made = 0
+        while made < count:
+            number, data = len(files), None
+            for _ in range(min(PER_FILE, count - made)):
+                data = append(data, write(_message(made)))
+                made += 1
+            last = made >= count
+            place = "messages/2_TO_1.md" if last else f"archive/2026-{number % 12 + 1:02}/2_TO_1-{number // 12 + 2}.md"
+            files[place] = mailbox.write_blob(data or b"")
+        tree = mailbox.write_tree(None, files)
+        commit = mailbox.write_commit(tree, [], "[2] what was said before")
+        mailbox.move_ref(f"refs/heads/{BRANCH}", commit, None)
+    finally:
+        mailbox.close()
+    here.git("push", "--quiet", "origin", f"{BRANCH}:{BRANCH}", cwd=path)
+
+
+def _message(number: int) -> Message:
+    ident = ids.make_ulid(1_700_000_000_000 + number, number.to_bytes(10, "big"))
+    return Message(
+        id=ident, sender="2", to=("1",), subject=f"number {number}", body=f"What was said as number {number}.\n",
+        date="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+
+
+def large_mailbox(count: int, turns: int) -> list[Row]:
+    """Compare the cycle that receives one message in a large mailbox with that in a small one."""
+    with world() as here:
+        pairs: list[tuple[Opened, Opened]] = []
+        first: list[float] = []
+        for size in (100, count):
+            url, _ = here.remote("file", f"size-{size}.git")
+            old_mailbox(here, url, size, f"seed-{size}")
+            reader, writer = here.opened(here.computer("1", url)), here.opened(here.computer("3", url))
+            first.append(_first_cycle(reader))
+            pairs.append((reader, writer))
+        engines = [(reader.engine(), writer.engine()) for reader, writer in pairs]
+        turn = iter(range(1_000_000))
+
+        def prepare() -> None:
+            number = next(turn)
+            for (_, writer), (_, engine) in zip(pairs, engines, strict=True):
+                machine = writer.settings.machine
+                outbox.send(writer.journal, machine, ["1"], [], "1", f"turn {number}", "a body\n")
+                fine(engine.cycle(Request(settle_now=True)))
+
+        small, large = interleave(
+            turns,
+            lambda: fine(engines[0][0].cycle(Request())),
+            lambda: fine(engines[1][0].cycle(Request())),
+            before=prepare,
+        )
+    return [
+        Row(
+            "Growth",
+            f"a cycle that receives one message, {count:,} messages in the mailbox",
+            large.short(),
+            f"100 messages {small.short()}",
+            large.p50 / small.p50,
+        ),
+        Row(
+            "Growth",
+            f"the first cycle of a new machine, {count:,} messages",
+            ms(first[1]),
+            f"100 messages {ms(first[0])}",
+        ),
+    ]
+
+
+def _first_cycle(opened: Opened) -> float:
+    engine = opened.engine()
+    return timed(lambda: fine(engine.cycle(Request(settle_now=True))))
+
+
+def many_pushes(count: int) -> list[Row]:
+    """Compare the last pushes of many with the first ones; upkeep runs when the process would run it."""
+    with world() as here:
+        url, _ = here.remote()
+        opened = here.opened(here.computer("1", url))
+        engine = opened.engine()
+        engine.cycle(Request(settle_now=True))
+        early, late, upkeep = Samples(), Samples(), Samples()
+        for turn in range(1, count + 1):
+            send_one(opened, turn)
+            took = timed(lambda: fine(engine.cycle(Request(settle_now=True))))
+            if 5 <= turn <= 25:
+                early.add(took)
+            elif turn > count - 25:
+                late.add(took)
+            if turn % 250 == 0:
+                upkeep.add(timed(opened.mailbox.maintain))
+    return [
+        Row("Growth", f"push number {count:,}", late.short(), f"push number 10 {early.short()}", late.p50 / early.p50),
+        Row("Growth", "upkeep of the clone, every 250 pushes", upkeep.short()),
+    ]
+
+
+def measure(*, full: bool = False) -> list[Row]:
+    """Run everything of this module."""
+    return [*large_mailbox(100_000 if full else 20_000, 15), *many_pushes(10_000 if full else 750)]
