@@ -93,7 +93,7 @@ def _body(sub: Parser) -> None:
 
 def _writing(verb: Add) -> None:
     sub = verb("send", "writing:send", "send a message; print its id")
-    sub.add_argument("to", metavar="TO", help="2, 2/builder, all, any, a local agent, or self/AGENT; several with commas")
+    sub.add_argument("to", metavar="TO", help="2, 2/builder, all, any, a local agent, or self/AGENT")
     sub.add_argument("subject", metavar="SUBJECT")
     _body(sub)
     sub.add_argument("--thread", metavar="ID")

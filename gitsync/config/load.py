@@ -64,6 +64,11 @@ def load(start: Path | None = None, explicit: Path | None = None) -> Settings:
     return settings
 
 
+def reload(settings: Settings) -> Settings:
+    """Read the settings of the same machine again; raise ConfigError and change nothing where they are wrong."""
+    return load(explicit=settings.root)
+
+
 def check_trust(root: Path, entry: Registered | None) -> None:
     """Raise ConfigError unless the settings of ``root`` are the user's own."""
     folder, file = root / STATE_DIR, places.settings_in(root)

@@ -1,0 +1,17 @@
+"""The settings that a call means."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from gitsync.cli.terminal import note
+from gitsync.config import load
+from gitsync.config.settings import Settings
+
+
+def own_settings(args: Namespace) -> Settings:
+    """Load the settings that ``--dir``, the environment or the current folder name."""
+    settings = load(None, args.dir)
+    if settings.restored:
+        note(f"the settings were gone; they are back from the copy in the clone: {settings.file}")
+    return settings
