@@ -1,0 +1,123 @@
+"""What a commit on the branch says: one line that reads like a journal, and trailers for programs.
+
+    [1] 2 messages to 2, 1 receipt
+
+    Gitsync-Machine: 1
+    Gitsync-Message: 01JD3WQ8Z6T4K9V2M5N7P0R3S8
+    Gitsync-Message: 01JD3WQ8Z6T4K9V2M5N7P0R3S9
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitsync.protocol.ids import canonical
+
+KINDS = ("messages", "receipts", "status", "hand edit", "adopt", "withdraw", "archive", "restore", "other", "person")
+
+_TRAILER = re.compile(r"(Gitsync-Machine|Gitsync-Message): (\S+)\s*")
+_SUBJECT = re.compile(r"\[([^\]\s]+)\] (.*)")
+_BY_SUMMARY: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("messages", re.compile(r"\d+ messages? to ")),
+    ("hand edit", re.compile(r"hand edit: ")),
+    ("withdraw", re.compile(r"withdraw ")),
+    ("adopt", re.compile(r"adopt \d+ messages?")),
+    ("restore", re.compile(r"put back \d+ messages?")),
+    ("archive", re.compile(r"archive \d+ messages?")),
+    ("receipts", re.compile(r"\d+ receipts?")),
+    ("status", re.compile(r"status\b")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitNote:
+    """What a commit's message says; `machine` is None for a person's own commit."""
+
+    machine: str | None
+    kind: str
+    summary: str
+    messages: tuple[str, ...]
+
+
+def compose(
+    machine: str,
+    *,
+    messages: Sequence[tuple[str, str]] = (),
+    hand_edits: Sequence[str] = (),
+    withdrawn: Sequence[str] = (),
+    adopted: Sequence[str] = (),
+    restored: Sequence[str] = (),
+    archived: int = 0,
+    receipts: int = 0,
+    status: bool = False,
+    summary: str = "",
+) -> str:
+    """Write the message of a commit from what the commit does; `messages` are pairs of id and recipient machine.
+
+    `summary` stands for what none of the others names.
+    """
+    parts: list[str] = []
+    body: list[str] = []
+    counts: dict[str, int] = {}
+    for _, to in messages:
+        counts[to] = counts.get(to, 0) + 1
+    parts += [f"{_count(number, 'message')} to {to}" for to, number in counts.items()]
+    if len(hand_edits) == 1:
+        parts.append(f"hand edit: {_one_line(hand_edits[0])}")
+    elif hand_edits:
+        parts.append(f"hand edit: {len(hand_edits)} files")
+        body += [f"- {_one_line(path)}" for path in hand_edits]
+    parts += [f"withdraw {name}" for name in withdrawn[:1]]
+    if len(withdrawn) > 1:
+        parts[-1] += f" and {len(withdrawn) - 1} more"
+    if adopted:
+        parts.append(f"adopt {_count(len(adopted), 'message')}")
+    if restored:
+        parts.append(f"put back {_count(len(restored), 'message')}")
+    if archived:
+        parts.append(f"archive {_count(archived, 'message')}")
+    if receipts:
+        parts.append(_count(receipts, "receipt"))
+    if status:
+        parts.append("status")
+    if summary or not parts:
+        parts.append(_one_line(summary) or "no change")
+    named = dict.fromkeys([*(name for name, _ in messages), *withdrawn, *adopted, *restored])
+    trailers = [f"Gitsync-Machine: {machine}", *(f"Gitsync-Message: {name}" for name in named)]
+    paragraphs = [f"[{machine}] {', '.join(parts)}", "\n".join(body), "\n".join(trailers)]
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+
+
+def read(message: str) -> CommitNote:
+    """Read a commit's message: what `compose` wrote, or a person's own words. Never fails."""
+    paragraphs = [part for part in re.split(r"\n[ \t]*\n", message.replace("\r\n", "\n").strip("\n")) if part]
+    subject = " ".join(paragraphs[0].split("\n")).strip() if paragraphs else ""
+    machine: str | None = None
+    messages: list[str] = []
+    for line in paragraphs[-1].split("\n") if len(paragraphs) > 1 else ():
+        match = _TRAILER.fullmatch(line)
+        if match is None:
+            continue
+        if match[1] == "Gitsync-Machine":
+            machine = match[2]
+            continue
+        try:
+            messages.append(canonical(match[2]))
+        except ValueError:
+            continue
+    if machine is None:
+        return CommitNote(None, "person", subject, ())
+    said = _SUBJECT.fullmatch(subject)
+    summary = said[2] if said and said[1] == machine else subject
+    kind = next((kind for kind, pattern in _BY_SUMMARY if pattern.match(summary)), "other")
+    return CommitNote(machine, kind, summary, tuple(messages))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())
