@@ -55,9 +55,7 @@ class ClaudeAgent:
         try:
             system = self._system()
         except OSError as error:
-            reason = (
-                f"system prompt {self.spec.system}: {error.strerror or error}; make it or change `system`"
-            )
+            reason = f"system prompt {self.spec.system}: {error.strerror or error}; make it or change `system`"
             return Outcome(kind="failed", started=False, reason=reason)
         request = {
             "model": self.spec.model,

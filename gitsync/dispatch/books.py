@@ -1,0 +1,145 @@
+"""Keep the books of hand-overs in the journal: what was begun, what became of it, what it owes the sender."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gitsync import clock
+from gitsync.agents.base import Outcome
+from gitsync.dispatch.decide import Envelope, Settle
+from gitsync.dispatch.lanes import Job
+from gitsync.dispatch.papers import idempotency_key, posted, receipt, receipt_for, reply_message
+from gitsync.errors import GitsyncError
+from gitsync.ledger.journal import Journal
+from gitsync.ledger.values import Intent
+
+log = logging.getLogger(__name__)
+
+Deed = Callable[[], bool]
+
+
+class Books:
+    """Write to the journal on threads, since it waits for the disk.
+
+    What became of a hand-over is a fact: when the disk does not take it, it is owed and written later. Everything
+    else fails before anything happened, with the journal's own error.
+    """
+
+    def __init__(self, journal: Journal, machine: str) -> None:
+        self._journal = journal
+        self._machine = machine
+        self._owed: list[Deed] = []
+
+    async def settle(self, envelope: Envelope, settle: Settle) -> bool:
+        """Write a decision that hands over nothing; False when another was faster."""
+        waiting = settle.state == "waiting"
+        intent = _intent(envelope, settle.agent, settle.state, reason=settle.reason)
+        outcome, reason = ("received", "") if waiting else (settle.state, settle.reason)
+        ops = receipt(envelope, settle.agent, outcome, clock.stamp(), reason=reason)
+        return await asyncio.to_thread(self._journal.begin, intent, ops=ops)
+
+    async def plan(self, envelope: Envelope, agent: str) -> bool:
+        """Note that a message is also for this agent, before any of its agents gets it."""
+        intent = _intent(envelope, agent, "retry", attempt=0)
+        return await asyncio.to_thread(self._journal.begin, intent)
+
+    async def begin(self, job: Job, *, idempotent: bool) -> bool:
+        """Write the intent, after which the agent may be given the message; False where I2 forbids it."""
+        intent = _intent(job.envelope, job.agent, "started", attempt=job.attempt)
+        ops = receipt(job.envelope, job.agent, "received", clock.stamp()) if job.attempt == 1 else []
+        return await asyncio.to_thread(self._journal.begin, intent, idempotent=idempotent, ops=ops)
+
+    async def retry(self, job: Job, outcome: Outcome, not_before: float) -> None:
+        """Write that it is to be tried again."""
+        key, agent, usage = job.envelope.key, job.agent, _json(outcome.usage)
+        reason = outcome.reason
+        await self._write(
+            lambda: self._journal.finish(key, agent, "retry", reason=reason, usage=usage, not_before=not_before)
+        )
+
+    async def conclude(self, job: Job, outcome: Outcome, state: str, reason: str, seconds: float) -> None:
+        """Write the end: state, receipt and reply in one transaction."""
+        envelope, agent, now = job.envelope, job.agent, clock.stamp()
+        reply = None
+        if state == "done" and outcome.reply:
+            reply = reply_message(envelope, agent, self._machine, outcome.reply, clock.new_id(), now)
+        reply_id = reply.id if reply is not None else None
+        sent, local = posted(reply, self._machine) if reply is not None else ([], [])
+        told = receipt(
+            envelope,
+            agent,
+            state,
+            now,
+            attempt=job.attempt,
+            seconds=seconds,
+            reply=reply_id,
+            reason=reason,
+        )
+        await self._write(
+            lambda: self._journal.finish(
+                envelope.key,
+                agent,
+                state,
+                reason=reason,
+                reply_id=reply_id,
+                seconds=seconds,
+                usage=_json(outcome.usage),
+                ops=[*sent, *(told if state != "waiting" else [])],
+                local=local,
+            )
+        )
+
+    async def abandon(self, intent: Intent, *, again: bool, reason: str) -> None:
+        """Write that a hand-over was cut off: to be tried again where that is safe, else uncertain."""
+        key, agent = intent.message_key, intent.agent
+        if again:
+            await self._write(lambda: self._journal.finish(key, agent, "retry", reason=reason, not_before=clock.unix()))
+            return
+        ops = receipt_for(intent, "uncertain", clock.stamp(), reason)
+        await self._write(lambda: self._journal.finish(key, agent, "uncertain", reason=reason, ops=ops))
+
+    async def started(self) -> list[Intent]:
+        """Return the hand-overs that began and of which nothing more is known."""
+        return await asyncio.to_thread(self._journal.intents, ["started"])
+
+    async def found(self, job: Job) -> Intent | None:
+        """Return what the journal says about a job."""
+        return await asyncio.to_thread(self._journal.intent, *job.name)
+
+    async def pay(self) -> None:
+        """Write what the disk did not take before, in order."""
+        while self._owed:
+            try:
+                await asyncio.to_thread(self._owed[0])
+            except GitsyncError:
+                return
+            self._owed.pop(0)
+
+    async def _write(self, deed: Deed) -> None:
+        try:
+            await asyncio.to_thread(deed)
+        except GitsyncError:
+            log.exception("the journal takes nothing at the moment")
+            self._owed.append(deed)
+
+
+def _intent(envelope: Envelope, agent: str, state: str, *, attempt: int = 1, reason: str = "") -> Intent:
+    return Intent(
+        message_key=envelope.key,
+        message_id=envelope.message.id,
+        agent=agent,
+        state=state,
+        attempt=attempt,
+        key=idempotency_key(envelope, agent),
+        content=envelope.content,
+        sender=envelope.sender,
+        reason=reason,
+    )
+
+
+def _json(usage: Mapping[str, Any] | None) -> str | None:
+    return None if usage is None else json.dumps(usage, sort_keys=True)

@@ -1,0 +1,150 @@
+"""Decide what becomes of a message that has arrived; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gitsync.agents.spec import AgentSpec
+from gitsync.dispatch.settings import DispatchSettings
+from gitsync.ledger.values import Intent
+from gitsync.protocol.address import parse_address
+from gitsync.protocol.message import Message
+from gitsync.routing import INBOX, Route, route
+
+AUTO = "Auto"
+REPLIED = "replied"
+PRIORITIES = ("urgent", "high", "normal", "low")
+
+
+class Envelope(Protocol):
+    """A message on its way to an agent, as the inbox gives it."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def message(self) -> Message: ...
+    @property
+    def sender(self) -> str: ...
+    @property
+    def agent(self) -> str: ...
+    @property
+    def content(self) -> str: ...
+    @property
+    def local(self) -> bool: ...
+    @property
+    def claim(self) -> bool: ...
+    @property
+    def history(self) -> bool: ...
+    @property
+    def suspect(self) -> bool: ...
+    @property
+    def verified(self) -> bool: ...
+    @property
+    def intents(self) -> Sequence[Intent]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Give it to one of these agents, best first; `fits` is False where no route or agent names its type."""
+
+    agents: tuple[str, ...]
+    fits: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Give it to nobody: write this state, for this agent, with this reason."""
+
+    agent: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Write nothing: it is not for this machine to decide."""
+
+    reason: str
+
+
+Decision = Hand | Settle | Leave
+
+
+def targets(envelope: Envelope, machine: str) -> tuple[str, ...]:
+    """Return the agents of this machine that the sender named, or ('',) when none is."""
+    named = [envelope.agent] if envelope.agent else []
+    for text in envelope.message.to:
+        try:
+            address = parse_address(text)
+        except ValueError:
+            continue
+        if address.agent and address.machine in (machine, "self") and address.agent not in named:
+            named.append(address.agent)
+    return tuple(named) or ("",)
+
+
+def automatic(message: Message) -> bool:
+    """Say whether a message is an agent's reply, written without a person."""
+    return any(name.lower() == AUTO.lower() and value.strip().lower() == REPLIED for name, value in message.fields)
+
+
+def decide(
+    envelope: Envelope,
+    target: str,
+    specs: Mapping[str, AgentSpec],
+    settings: DispatchSettings,
+    auto_replies: int,
+) -> Decision:
+    """Decide about a new message and one of its targets; `auto_replies` counts those in its thread, itself included.
+
+    D1  history                                       left alone
+    D2  a reply that names no agent                   waits in the inbox: its reader is a person
+    D3  no such agent, or the policy says no          refused; left to others when it is to ANY
+    D4  nobody takes it                               waits in the inbox; left to others when it is to ANY
+    D5  its agent pulls                               waits in that agent's inbox
+    D6  perhaps handed over by a lost journal (I7)    uncertain, unless the agent is idempotent
+    D7  an automatic reply, the thread's budget used  held: two agents must not talk for ever
+    D8  otherwise                                     handed over
+    """
+    message = envelope.message
+    if envelope.history:
+        return Leave("D1: older than this machine's horizon")
+    if message.in_reply_to and not target and not envelope.claim and "ALL" not in message.to:
+        return Settle(INBOX, "waiting", "D2: a reply to a person")
+    found = route(
+        target or None,
+        message.type,
+        list(specs.values()),
+        settings.routes,
+        settings.policies,
+        envelope.sender,
+    )
+    if found.refused is not None:
+        return Leave(f"D3: {found.refused}") if envelope.claim else Settle(target, "refused", found.refused)
+    if not found.agents:
+        return Leave("D4: nobody here takes it") if envelope.claim else Settle(INBOX, "waiting", found.reason)
+    first = specs[found.agents[0]]
+    if first.kind == "inbox" and not envelope.claim:
+        return Settle(first.name, "waiting", found.reason)
+    if envelope.suspect and not first.idempotent and first.kind != "inbox":
+        return Settle(first.name, "uncertain", "the journal was lost: it may have been handed over before")
+    if automatic(message) and auto_replies >= settings.turn_budget:
+        return Settle(first.name, "held", f"turn budget: {auto_replies} automatic replies in this thread")
+    return Hand(found.agents, fits=_fits(found, message.type))
+
+
+def _fits(found: Route, kind: str) -> bool:
+    return bool(kind) and not found.reason.startswith("R4")
+
+
+def backoff(attempt: int, first: float, longest: float, wish: float | None = None) -> float:
+    """Return how long to wait after a failed attempt (s): doubling, and never less than the agent asked for."""
+    pause = min(longest, first * 2.0 ** min(attempt - 1, 30))
+    return pause if wish is None else max(pause, min(wish, 24 * 3600.0))
+
+
+def rank(priority: str) -> int:
+    """Order priorities, urgent first."""
+    return PRIORITIES.index(priority) if priority in PRIORITIES else PRIORITIES.index("normal")
