@@ -145,9 +145,7 @@ class Computer:
         )
         if done.returncode != 0:
             said = (done.stderr or done.stdout).decode(errors="replace").strip()
-            raise CheckFailed(
-                f"computer {self.id}: gitsync {' '.join(argv)} ended with {done.returncode}: {said}"
-            )
+            raise CheckFailed(f"computer {self.id}: gitsync {' '.join(argv)} ended with {done.returncode}: {said}")
         return done.stdout.decode(errors="replace")
 
     def ask(self, *argv: str) -> Any:

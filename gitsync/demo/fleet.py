@@ -103,9 +103,7 @@ class Fleet:
         model, key_env, base_url = self._claude()
         prompts = self.mechanic.root / "prompts"
         prompts.mkdir()
-        (prompts / "mechanic.md").write_text(
-            "You are the mechanic of a small fleet. Answer in one or two sentences.\n"
-        )
+        (prompts / "mechanic.md").write_text("You are the mechanic of a small fleet. Answer in one or two sentences.\n")
         self.mechanic.configure(MECHANIC.format(model=model, key_env=key_env, base_url=base_url))
         self.workshop.configure(BUILDER.format(url=builder, argv=self._command("reviewer")))
         self.observatory.configure(ANALYST.format(url=watcher, argv=self._command("analyst")))
@@ -186,9 +184,7 @@ class Fleet:
 
     def _git(self, *argv: str, may_fail: bool = False) -> str:
         where = ["-C", str(self.remote)] if self.remote.exists() else []
-        done = subprocess.run(
-            ["git", *where, *argv], capture_output=True, env=self._env, cwd=self.base, check=False
-        )
+        done = subprocess.run(["git", *where, *argv], capture_output=True, env=self._env, cwd=self.base, check=False)
         if done.returncode != 0 and not may_fail:
             raise CheckFailed(f"git {argv[0]}: {done.stderr.decode(errors='replace').strip()}")
         return done.stdout.decode(errors="replace")

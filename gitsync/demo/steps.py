@@ -50,27 +50,21 @@ def a_question_to_a_watcher(fleet: Fleet, tell: Narrator) -> None:
 def broadcast(fleet: Fleet, tell: Narrator) -> None:
     """A message to all reaches every other computer"""
     began = time.time()
-    ident = fleet.mechanic.send(
-        "all", "Freeze at 18:00", "No deployments after 18:00. Current load: 12, 7 and 23."
-    )
+    ident = fleet.mechanic.send("all", "Freeze at 18:00", "No deployments after 18:00. Current load: 12, 7 and 23.")
     tell.say(f'computer 1: gitsync send all "Freeze at 18:00"   -> {ident}')
     for sender in ("2/reviewer", "3/analyst"):
         answer = fleet.mechanic.reply_to(ident, sender=sender)
         tell.say(f"{sender}: {fleet.mechanic.body(answer['id']).strip().splitlines()[0]}")
     agents = sorted(str(call["agent"]) for call in fleet.calls(ident))
     check(agents == ["analyst", "reviewer"], f"called were {agents}")
-    tell.good(
-        f"both called once, answered after {time.time() - began:.2f} s; the sender itself was not called"
-    )
+    tell.good(f"both called once, answered after {time.time() - began:.2f} s; the sender itself was not called")
 
 
 def any_runs_once(fleet: Fleet, tell: Narrator) -> None:
     """Tasks for ANY computer run on exactly one each"""
     began = time.time()
     idents = [
-        fleet.mechanic.send(
-            "any", f"Whoever is free: part {part}", f"Add up 1, 2 and {part}.", "--type", "errand"
-        )
+        fleet.mechanic.send("any", f"Whoever is free: part {part}", f"Add up 1, 2 and {part}.", "--type", "errand")
         for part in (3, 4, 5)
     ]
     answers = [fleet.mechanic.reply_to(ident, seconds=30) for ident in idents]
@@ -108,9 +102,7 @@ def written_by_hand(fleet: Fleet, tell: Narrator) -> None:
     raw = path.read_text(encoding="utf-8")
     check(text in raw, "the person's own lines were changed")
     check(f"<!-- msg {ident} -->" in raw, "the message has no boundary lines")
-    tell.good(
-        f"answered after {time.time() - began:.2f} s, of which 1 s is the settle time; no typed byte changed"
-    )
+    tell.good(f"answered after {time.time() - began:.2f} s, of which 1 s is the settle time; no typed byte changed")
 
 
 def offline(fleet: Fleet, tell: Narrator) -> None:

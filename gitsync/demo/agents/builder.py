@@ -19,9 +19,7 @@ def build(folder: Path, task: dict[str, object]) -> str:
     digest = hashlib.sha256(body).hexdigest()
     target = folder / f"build-{digest[:12]}.md"
     target.write_bytes(body)
-    return (
-        f"Built `{target.name}`: {len(body)} bytes, {len(body.splitlines())} lines, sha256 `{digest[:16]}…`."
-    )
+    return f"Built `{target.name}`: {len(body)} bytes, {len(body.splitlines())} lines, sha256 `{digest[:16]}…`."
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -25,9 +25,8 @@ def review(body: str) -> str:
         if line != line.rstrip():
             remarks.append(f"- line {number}: blanks at the end")
     words = len(body.split())
-    return (
-        f"Read {words} words: {'nothing to say against it.' if not remarks else 'remarks follow.'}\n"
-        + "\n".join(remarks)
+    return f"Read {words} words: {'nothing to say against it.' if not remarks else 'remarks follow.'}\n" + "\n".join(
+        remarks
     )
 
 
