@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitsync.protocol.reader import Found, Reading
+from gitsync.protocol.found import Found, Reading
 
 
 def as_json(file: str, reading: Reading) -> dict[str, object]:
