@@ -1,0 +1,88 @@
+"""The settings file that init writes."""
+
+from __future__ import annotations
+
+import json
+
+from gitsync.config.settings import DEFAULT_PORT
+
+TEXT = """\
+# Settings of this computer for gitsync. Unknown keys are errors; `gitsync status` says so. Durations: 250ms 5s 5m 2h 1d.
+
+[machine]
+id = {id}
+name = {name}
+role = {role}
+
+[sync]
+remote = {remote}
+branch = {branch}
+{mailbox}# fastest = "5s"      # how often to look while a conversation is hot
+# slowest = "5m"      # and when nothing happens
+# settle = "30s"      # how long a hand edit must be quiet until it is taken up
+
+[api]
+port = {port}
+
+# [dispatch]
+# turn_budget = 6     # replies in one thread until a person must say go on
+
+# Agents take messages by type ([routes]) or by name (gitsync send {plain}/builder ...).
+#
+# [[agents]]
+# name = "builder"
+# kind = "http"                       # a service that runs on this computer
+# url = "http://127.0.0.1:8004"
+# health = "/api/health"
+# deliver = "/api/build"
+# types = ["build_project"]
+# start = ["python3", "server.py"]    # optional: then gitsync runs and restarts it
+# timeout = "5m"
+#
+# [[agents]]
+# name = "coder"
+# kind = "command"                    # a program; the message arrives on its standard input, never in its arguments
+# argv = ["claude", "-p", "--output-format", "json"]
+# concurrency = 2
+#
+# [[agents]]
+# name = "mechanic"
+# kind = "claude"                     # a model, through the Claude API
+# model = "..."
+# system = "prompts/mechanic.md"
+# api_key_env = "ANTHROPIC_API_KEY"
+# default = true                      # takes what no route names; without a default it waits in the inbox
+#
+# [[agents]]
+# name = "desk"
+# kind = "inbox"                      # nothing is started; the message waits until somebody takes it
+#
+# [routes]
+# general = ["mechanic"]
+#
+# [[policy]]                          # who may have what run by whom; without any rule every machine of the fleet may
+# from = "2"                          # use every agent, and an agent that lists types takes only these
+# agents = ["coder"]
+# types = ["bug_fix", "review"]
+"""
+
+
+def first_config(
+    *, id: str, name: str, role: str, remote: str, branch: str, mailbox: str | None, port: int | None
+) -> bytes:
+    """Write the first settings of a machine; ``mailbox`` only where it is not at its usual place."""
+    return TEXT.format(
+        id=_quoted(id),
+        plain=id,
+        name=_quoted(name),
+        role=_quoted(role),
+        remote=_quoted(remote),
+        branch=_quoted(branch),
+        mailbox="" if mailbox is None else f"mailbox = {_quoted(mailbox)}\n",
+        port=DEFAULT_PORT if port is None else port,
+    ).encode()
+
+
+def _quoted(text: str) -> str:
+    """Write a TOML basic string; JSON's escapes are a subset of TOML's, but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
