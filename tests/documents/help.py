@@ -17,8 +17,8 @@ INTRODUCTION = """\
 # Command line
 
 `gitsync` looks for `.gitsync/` from the current folder upward, or takes `--dir PATH` (before or after the verb) or
-`GITSYNC_DIR`. Reading commands have `--json`; its shape is in [json.md](json.md). Errors have three lines: what, why, what to
-do.
+`GITSYNC_DIR`. Reading commands have `--json`; its shape is in [json.md](json.md). Errors have three lines: what, why,
+what to do.
 
 This page is made from the program itself (`python -m tests.documents.help`), and a test holds them together.
 """
