@@ -8,6 +8,7 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from gitsync import clock
 from gitsync.errors import GitsyncError
@@ -73,7 +74,7 @@ class CloneLock:
             os.close(self._fd)
             self._fd = None
 
-    def __enter__(self) -> CloneLock:
+    def __enter__(self) -> Self:
         self.acquire()
         return self
 

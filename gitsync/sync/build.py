@@ -1,0 +1,349 @@
+"""Step 4: put a person's commits, hand edits, wraps and our own operations on top of the remote's tip.
+
+Nothing here is kept between two attempts: after a lost race all of it is derived again from the new tip.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gitsync import clock
+from gitsync.git.repo import Commit, Entry, Mailbox, Person
+from gitsync.git.values import EXECUTABLE, REGULAR
+from gitsync.ledger.values import Op, receipt_of
+from gitsync.protocol import commits, edit
+from gitsync.protocol.identity import Machine
+from gitsync.protocol.merge import merge_path
+from gitsync.protocol.paths import archive_path, classify, messages_path, receipts_path, status_path
+from gitsync.protocol.receipts import line as receipt_line
+from gitsync.protocol.status import Status, read_status, same_but_time, set_block
+from gitsync.protocol.wrap import wrap
+from gitsync.sync.capture import Capture, Edit
+from gitsync.sync.contents import Contents, block_ids
+from gitsync.sync.draft import Draft
+from gitsync.sync.settings import SyncSettings
+from gitsync.sync.values import Facts, Trouble
+from gitsync.sync.wraps import Wraps
+
+FILES = (REGULAR, EXECUTABLE)
+
+
+@dataclass(kw_only=True)
+class Work:
+    """Everything that waits to become commits."""
+
+    ops: Sequence[Op] = ()
+    edits: Sequence[Edit] = ()
+    own: Sequence[Commit] = ()
+    """A person's commits, oldest first, along first parents."""
+    status: Status | None = None
+    retried: frozenset[int] = frozenset()
+    """Operations that an unsettled attempt contains: they may be on the branch, and archived since."""
+
+
+@dataclass(kw_only=True)
+class Built:
+    """What one attempt would push."""
+
+    draft: Draft
+    seqs: tuple[int, ...] = ()
+    sent: int = 0
+    rebuilt: bool = False
+    """Whether a person's commits were made anew, so that the old ones need a rescue ref."""
+    refused: list[tuple[int, str]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+
+
+class Builder:
+    """Build on a tip; holds only what every build needs."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        machine: Machine,
+        settings: SyncSettings,
+        facts: Facts,
+        capture: Capture,
+        contents: Contents,
+        wraps: Wraps,
+    ) -> None:
+        self._mailbox = mailbox
+        self.machine = machine
+        self.settings = settings
+        self._facts = facts
+        self._capture = capture
+        self._contents = contents
+        self._wraps = wraps
+
+    def build(self, tip: str | None, work: Work) -> Built:
+        """Make the commits for all the work on `tip`; the draft holds none when the tip has it all."""
+        built = Built(draft=Draft(self._mailbox, tip))
+        if work.own:
+            self._own_commits(built, work.own)
+        if work.edits:
+            self._edits(built, work.edits)
+        self._operations(built, work)
+        return built
+
+    def person(self) -> Person:
+        """Name this machine as an author."""
+        name = self.machine.name or f"Computer {self.machine.id}"
+        return Person(name, f"{self.machine.id}@gitsync.invalid", int(clock.unix()), "+0000")
+
+    # -- a person's commits ---------------------------------------------------------------------------------------
+
+    def _own_commits(self, built: Built, own: Sequence[Commit]) -> None:
+        draft = built.draft
+        if self._fast_forwards(draft, own):
+            for commit in own:
+                draft.adopt(commit)
+            return
+        built.rebuilt = True
+        committer = self.person()
+        for commit in own:
+            old = self._mailbox.commit(commit.parents[0]).tree if commit.parents else None
+            for change in self._mailbox.changed(old, commit.tree):
+                self._merge_entry(built, change.path, change.old, change.new)
+            draft.commit(commit.message, commit.author, committer)
+
+    def _fast_forwards(self, draft: Draft, own: Sequence[Commit]) -> bool:
+        """Say whether they can be pushed as they are: on the tip, linear, deleting no open message."""
+        parent = draft.tip
+        for commit in own:
+            if commit.parents != ((parent,) if parent else ()):
+                return False
+            parent = commit.sha
+        before: set[str] = set()
+        after: set[str] = set()
+        for change in self._mailbox.changed(draft.tree, own[-1].tree):
+            if self._refused_entry(change.path, change.new):
+                return False
+            before |= self._ids(change.old)
+            after |= self._ids(change.new)
+        return all(self._facts.final(ident) for ident in before - after)
+
+    def _merge_entry(self, built: Built, path: str, old: Entry | None, new: Entry | None) -> None:
+        draft = built.draft
+        if why := self._refused_entry(path, new):
+            built.troubles.append(Trouble(path=path, text=f"{why}: not taken from the commit"))
+            return
+        theirs = draft.entry(path)
+        if any(entry is not None and entry.mode not in FILES for entry in (old, new, theirs)):
+            if theirs == old:
+                draft.put(path, new)
+            return
+        data = self._mailbox.blob(new.sha) if new else None
+        base = old.sha if old else None
+        lost = self._ids(old) - block_ids(data)
+        if lost and not all(self._facts.final(ident) for ident in lost):
+            base = self._capture.base_of(path, data, (old.sha,) if old else (), newest=True)
+        executable = new.mode == EXECUTABLE if new else None
+        self._merge_file(built, path, base, data, executable=executable)
+
+    def _refused_entry(self, path: str, entry: Entry | None) -> str | None:
+        if entry is None or classify(path).kind == "other":
+            return None
+        if entry.mode not in FILES:
+            return "is a link or a folder in place of a file"
+        return None
+
+    def _ids(self, entry: Entry | None) -> frozenset[str]:
+        return self._contents.ids(entry.sha) if entry is not None and entry.mode in FILES else frozenset()
+
+    # -- hand edits --------------------------------------------------------------------------------
+
+    def _edits(self, built: Built, edits: Sequence[Edit]) -> None:
+        paths = []
+        for item in edits:
+            theirs = built.draft.entry(item.path)
+            if theirs is not None and theirs.mode not in FILES:
+                built.troubles.append(
+                    Trouble(path=item.path, text="is not a file on the branch: the edit is left alone")
+                )
+                continue
+            executable = item.executable if theirs is None and item.base is None else None
+            if self._merge_file(built, item.path, item.base, item.data, executable=executable):
+                paths.append(item.path)
+        if paths:
+            person = self.person()
+            note = commits.compose(self.machine.id, hand_edits=sorted(set(paths)))
+            built.draft.commit(note, person, person)
+
+    def _merge_file(
+        self, built: Built, path: str, base: str | None, ours: bytes | None, *, executable: bool | None
+    ) -> bool:
+        """Merge one version of a file into the draft; say whether that changed it."""
+        draft = built.draft
+        theirs = draft.read(path)
+        before = self._mailbox.blob(base) if base is not None else None
+        if ours == theirs:
+            return False
+        absent = block_ids(theirs) - block_ids(ours)
+        protect = frozenset(ident for ident in absent if not self._facts.final(ident))
+        merged = merge_path(path, before, ours, theirs, protect=protect)
+        for ident in merged.restored:
+            built.troubles.append(
+                Trouble(
+                    path=path,
+                    text=f"message {ident} has no final receipt and was put back (gitsync withdraw {ident})",
+                )
+            )
+        for ident in merged.variants:
+            built.troubles.append(Trouble(path=path, text=f"changed on two sides: the other text is kept as {ident}"))
+        draft.write(path, merged.data, executable=executable)
+        return merged.data != theirs
+
+    # -- wraps and operations ----------------------------------------------------------------------
+
+    def _operations(self, built: Built, work: Work) -> None:
+        draft = built.draft
+        messages, adopted = self._wrap(built)
+        seqs: list[int] = []
+        receipts = 0
+        touched: set[str] = set()
+        for op in work.ops:
+            try:
+                changed = self._apply(draft, op, retried=op.seq in work.retried)
+            except ValueError as error:
+                built.refused.append((op.seq, str(error)))
+                continue
+            seqs.append(op.seq)
+            if op.kind == "message" and changed:
+                messages.append((op.ident, _machine_part(op.to)))
+            if op.kind == "receipt" and changed:
+                receipts += 1
+            if changed:
+                touched.add(changed)
+        status = self._status(draft, work.status)
+        archived = sum(self._rotate(draft, path) for path in sorted(touched))
+        person = self.person()
+        note = commits.compose(
+            self.machine.id,
+            messages=messages,
+            receipts=receipts,
+            status=status,
+            withdrawn=[op.ident for op in work.ops if op.kind == "withdraw"],
+            adopted=adopted,
+            archived=archived,
+            summary=", ".join(f"import {op.ident}" for op in work.ops if op.kind == "import"),
+        )
+        draft.commit(note, person, person)
+        built.seqs = tuple(seqs)
+        built.sent = len(messages)
+
+    def _wrap(self, built: Built) -> tuple[list[tuple[str, str]], list[str]]:
+        """Wrap what is ready; give our own messages with recipients, and the ids adopted for others."""
+        draft = built.draft
+        self._wraps.follow(draft.tree)
+        own: list[tuple[str, str]] = []
+        adopted: list[str] = []
+        for path, spans in sorted(self._wraps.ready().items()):
+            data = draft.read(path)
+            if data is None:
+                continue
+            ids = [clock.new_id() for _ in spans]
+            draft.write(path, wrap(data, spans, ids))
+            place = classify(path)
+            if place.owner == self.machine.id and place.to:
+                own += [(ident, place.to) for ident in ids]
+            else:
+                adopted += ids
+        return own, adopted
+
+    def _apply(self, draft: Draft, op: Op, *, retried: bool) -> str | None:
+        """Put one operation into the draft; give the path it changed, None where it is there already."""
+        me = self.machine.id
+        if op.kind == "message":
+            path = messages_path(me, _machine_part(op.to))
+            data = draft.read(path)
+            if op.ident in block_ids(data) or (retried and self._archived(draft, path, op.ident)):
+                return None
+            draft.write(path, edit.append(data, op.payload, path=path))
+            return path
+        if op.kind == "receipt":
+            receipt = receipt_of(op)
+            path = receipts_path(me, receipt.date[:7])
+            data = draft.read(path)
+            text = receipt_line(receipt).rstrip("\n").encode("utf-8", "surrogateescape")
+            if data is not None and text in data.splitlines():
+                return None
+            draft.write(path, edit.append_receipts(data, me, [receipt]))
+            return path
+        if op.kind == "withdraw":
+            return self._withdraw(draft, op)
+        if op.kind == "import":
+            if draft.read(op.ident) == op.payload:
+                return None
+            if draft.exists(op.ident):
+                raise ValueError(f"{op.ident} is already in the mailbox, with other bytes")
+            draft.write(op.ident, op.payload)
+            return op.ident
+        return None
+
+    def _withdraw(self, draft: Draft, op: Op) -> str | None:
+        original = messages_path(self.machine.id, _machine_part(op.to))
+        for path in (original, *self._archives(draft, original)):
+            data = draft.read(path)
+            if data is not None and op.ident in block_ids(data):
+                draft.write(path, edit.withdraw(data, op.ident))
+                return path
+        return None
+
+    def _archives(self, draft: Draft, original: str) -> list[str]:
+        name = re.escape(original.removeprefix("messages/").removesuffix(".md"))
+        pattern = re.compile(rf"archive/\d{{4}}-\d\d/{name}(?:[.-]\d+)?\.md", re.IGNORECASE)
+        return [path for path in self._mailbox.files(draft.tree) if pattern.fullmatch(path)] if draft.tree else []
+
+    def _archived(self, draft: Draft, original: str, ident: str) -> bool:
+        needle = ident.encode()
+        for path in self._archives(draft, original):
+            data = draft.read(path) or b""
+            if needle in data and ident in block_ids(data):
+                return True
+        return False
+
+    def _status(self, draft: Draft, status: Status | None) -> bool:
+        if status is None:
+            return False
+        path = status_path(self.machine.id)
+        data = draft.read(path)
+        if data is not None and (told := read_status(data)) is not None and same_but_time(told, status):
+            return False
+        draft.write(path, set_block(data, status))
+        return True
+
+    @property
+    def status_path(self) -> str:
+        """Name our own page."""
+        return status_path(self.machine.id)
+
+    def status_differs(self, tip: str | None, status: Status) -> bool:
+        """Say whether the page on the branch tells something else than it should."""
+        draft = Draft(self._mailbox, tip)
+        data = draft.read(status_path(self.machine.id))
+        told = read_status(data) if data is not None else None
+        return told is None or not same_but_time(told, status)
+
+    def _rotate(self, draft: Draft, path: str) -> int:
+        """Move messages that are done with out of a file that grew too large (PROTOCOL 1)."""
+        data = draft.read(path)
+        if data is None or len(data) <= self.settings.rotate_above or classify(path).kind != "messages":
+            return 0
+        parts = edit.rotate(data, self._facts.final, self.settings.rotate_above)
+        if parts is None:
+            return 0
+        kept, moved = parts
+        month = clock.stamp()[:7]
+        number = 1
+        while draft.exists(target := archive_path(path, month, number)):
+            number += 1
+        draft.write(path, kept)
+        draft.write(target, moved)
+        return len(block_ids(moved))
+
+
+def _machine_part(to: str) -> str:
+    machine = to.partition("/")[0]
+    return machine.upper() if machine.lower() in ("all", "any") else machine.lower()

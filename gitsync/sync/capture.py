@@ -1,0 +1,257 @@
+"""Step 1: what people changed in the folder, as bytes, each with the version it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gitsync.git.repo import Change, Entry, Mailbox
+from gitsync.git.values import EXECUTABLE, REGULAR
+from gitsync.ledger.journal import Journal
+from gitsync.protocol.paths import classify
+from gitsync.sync import bases
+from gitsync.sync.contents import Contents, block_ids
+from gitsync.sync.folder import Folder
+from gitsync.sync.ignore import Rule, ignored, parse_rules, temporary
+from gitsync.sync.settings import SyncSettings
+from gitsync.sync.values import Trouble
+
+FILES = (REGULAR, EXECUTABLE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """One file as a person left it. `data` None: removed. `base` None: it was made from nothing."""
+
+    path: str
+    data: bytes | None
+    blob: str | None
+    base: str | None
+    executable: bool = False
+    displaced: int | None = None
+    """The journal's number when the bytes came out of the folder during a placement."""
+
+
+@dataclass(kw_only=True)
+class Captured:
+    """What one look at the folder found."""
+
+    edits: list[Edit] = field(default_factory=list)
+    stale: set[str] = field(default_factory=set)
+    """Paths that hold an older version nobody edited: to be brought up to date."""
+    waiting: dict[str, float] = field(default_factory=dict)
+    """Paths being edited, with the seconds after which they are quiet for long enough."""
+    troubles: list[Trouble] = field(default_factory=list)
+    gone: int = 0
+    """Messages that would go if the edits were taken; 0 unless that is a mass deletion."""
+    total: int = 0
+
+
+class Capture:
+    """Compare the folder with the commit it stands for, cycle by cycle."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        journal: Journal,
+        settings: SyncSettings,
+        contents: Contents,
+        *,
+        now: Callable[[], float],
+    ) -> None:
+        self._mailbox = mailbox
+        self._journal = journal
+        self._settings = settings
+        self._contents = contents
+        self._now = now
+        self.folder = Folder(mailbox.path, blob_of=mailbox.hash_blob, max_file=settings.max_file, skip=self._skipped)
+        self.expected: dict[str, Entry] = {}
+        self._tree: str | None = None
+        self._differ: set[str] = set()
+        self._quiet: dict[str, tuple[str | None, float]] = {}
+        self._rules: tuple[tuple[str | None, ...], tuple[Rule, ...]] = ((), ())
+
+    def configure(self, settings: SyncSettings) -> None:
+        """Take new settings from the next look on."""
+        self._settings = settings
+
+    @property
+    def differs(self) -> bool:
+        """Say whether anything on disk differed at the last look."""
+        return bool(self._differ)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def look(self, tree: str | None, *, closely: bool = False) -> bool:
+        """Scan the folder against the tree of the local branch; say whether anything differs."""
+        changed = self._expect(tree)
+        changed |= self.folder.scan(closely=closely)
+        for path in changed:
+            self._compare(path)
+        return bool(self._differ)
+
+    def placed(self, path: str, blob: str | None) -> None:
+        """Record what a placement has just put on disk."""
+        self.folder.note(path, blob)
+        self._quiet.pop(path, None)
+        self._compare(path)
+
+    def on_disk(self, path: str) -> str | None:
+        """Give the blob at a path as last read."""
+        held = self.folder.files.get(path)
+        return held.blob if held else None
+
+    def _expect(self, tree: str | None) -> set[str]:
+        if tree == self._tree:
+            return set()
+        changes: Iterable[Change]
+        changes = self._mailbox.changed(self._tree, tree)
+        paths = set()
+        for change in changes:
+            paths.add(change.path)
+            if change.new is None:
+                self.expected.pop(change.path, None)
+            else:
+                self.expected[change.path] = change.new
+        self._tree = tree
+        return paths
+
+    def _compare(self, path: str) -> None:
+        entry = self.expected.get(path)
+        blob = self.on_disk(path)
+        if (entry is None and blob is None) or (entry is not None and entry.sha == blob):
+            self._differ.discard(path)
+            self._quiet.pop(path, None)
+        else:
+            self._differ.add(path)
+
+    def _skipped(self, path: str) -> bool:
+        return path not in self.expected and temporary(path.rpartition("/")[2])
+
+    # -- judging -----------------------------------------------------------------------------------
+
+    def take(self, tip: str | None, *, own_commits: bool, settle_now: bool, unplaced: Mapping[str, str]) -> Captured:
+        """Judge what differs: edits to merge, stale files to update, files still being written.
+
+        `tip` is the tree on the remote. `own_commits`: the local branch holds commits of a person, so its blobs are
+        newer than any version we placed. `unplaced`: paths this file system could not take, never read as deleted.
+        """
+        captured = Captured()
+        for odd in self.folder.odd.values():
+            owned = classify(odd.path).kind != "other" or odd.path in ("messages", "receipts", "archive")
+            if owned or odd.path in self.expected or "larger" in odd.why:
+                captured.troubles.append(Trouble(path=odd.path, text=f"{odd.why}: left alone"))
+        for path in sorted(self._differ):
+            self._judge(path, tip, captured, own_commits, settle_now, unplaced)
+        for path in [path for path in self._quiet if path not in self._differ]:
+            del self._quiet[path]
+        self._count(captured)
+        return captured
+
+    def _judge(
+        self,
+        path: str,
+        tip: str | None,
+        captured: Captured,
+        own_commits: bool,
+        settle_now: bool,
+        unplaced: Mapping[str, str],
+    ) -> None:
+        entry = self.expected.get(path)
+        if entry is not None and entry.mode not in FILES:
+            return  # a link or a submodule on the branch: not ours to read or to write
+        if path in unplaced or self._below_odd(path):
+            return
+        blob = self.on_disk(path)
+        at_tip = self._mailbox.lookup(tip, path) if tip else None
+        if entry is None and self._ignored(path):
+            return
+        if blob == (at_tip.sha if at_tip else None):
+            captured.stale.add(path)  # already what it shall be; only the local branch lags
+            return
+        data = self.folder.read(path) if blob is not None else None
+        if blob is not None and (data is None or self._mailbox.hash_blob(data) != blob):
+            captured.waiting[path] = 0.1  # written between two looks
+            return
+        base = self._base(path, data, entry, own_commits)
+        if base == blob and blob is not None:
+            captured.stale.add(path)
+            return
+        if blob is None and base is None:
+            return
+        first = self._quiet.get(path)
+        now = self._now()
+        if first is None or first[0] != blob:
+            self._quiet[path] = first = (blob, now)
+        remaining = first[1] + self._settings.settle - now
+        if remaining > 0 and not settle_now:
+            captured.waiting[path] = remaining
+            return
+        held = self.folder.files.get(path)
+        captured.edits.append(
+            Edit(path=path, data=data, blob=blob, base=base, executable=bool(held and held.executable))
+        )
+
+    def _base(self, path: str, data: bytes | None, entry: Entry | None, own_commits: bool) -> str | None:
+        return self.base_of(path, data, (entry.sha,) if entry else (), newest=own_commits)
+
+    def base_of(self, path: str, data: bytes | None, also: Iterable[str], *, newest: bool) -> str | None:
+        """Choose the base among the versions put on disk and `also`, which count as newest or as oldest."""
+        placed = [blob for blob in self._journal.bases(path) if self._mailbox.has(blob)]
+        extra = [blob for blob in also if blob not in placed or newest]
+        versions = [*extra, *(b for b in placed if b not in extra)] if newest else [*placed, *extra]
+        if data is None:
+            return versions[0] if versions else None  # who removes a file has seen its last version
+        ids = block_ids(data)
+        return bases.choose(ids, [(blob, self._contents.ids(blob)) for blob in versions])
+
+    def _below_odd(self, path: str) -> bool:
+        if not self.folder.odd:
+            return False
+        parts = path.split("/")
+        return any("/".join(parts[:depth]) in self.folder.odd for depth in range(1, len(parts) + 1))
+
+    def _ignored(self, path: str) -> bool:
+        names = [".gitignore"]
+        parts = path.split("/")[:-1]
+        names += ["/".join(parts[: depth + 1]) + "/.gitignore" for depth in range(len(parts))]
+        texts = []
+        for name in names:
+            data = self.folder.read(name) if name in self.folder.files else None
+            texts.append(None if data is None else data.decode("utf-8", "replace"))
+        key = (*names, *texts)
+        if self._rules[0] != key:
+            rules: tuple[Rule, ...] = ()
+            for name, text in zip(names, texts, strict=True):
+                if text is not None:
+                    rules += parse_rules(text, name.rpartition("/")[0])
+            self._rules = (key, rules)
+        return ignored(path, self._rules[1])
+
+    def _count(self, captured: Captured) -> None:
+        """Count messages that the edits would delete, by id over mailbox and archive (row 13)."""
+        before: set[str] = set()
+        after: set[str] = set()
+        for edit in captured.edits:
+            before |= self._contents.ids(edit.base)
+            after |= block_ids(edit.data)
+        for path in self._differ:
+            after |= self._contents.ids(self.on_disk(path)) if self._known(path) else set()
+        gone = before - after
+        if len(gone) < 5:
+            return
+        total = self._contents.all_ids(
+            entry.sha
+            for path, entry in self.expected.items()
+            if entry.mode in FILES and classify(path).kind in ("messages", "archive", "status")
+        )
+        still = self._contents.all_ids(
+            entry.sha for path, entry in self.expected.items() if path not in self._differ and entry.mode in FILES
+        )
+        gone -= still
+        if bases.mass_deletion(len(gone), len(total)):
+            captured.gone, captured.total = len(gone), len(total)
+
+    def _known(self, path: str) -> bool:
+        blob = self.on_disk(path)
+        return blob is not None and self._mailbox.has(blob)

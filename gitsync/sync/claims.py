@@ -1,0 +1,67 @@
+"""Claims on messages to ANY: the remote decides who created the ref, exactly one wins (PROTOCOL 6)."""
+
+from __future__ import annotations
+
+from gitsync import clock
+from gitsync.errors import AuthFailed, GitFailed, RemoteAway
+from gitsync.git.repo import Mailbox, Person, Update
+from gitsync.ledger.journal import Journal
+from gitsync.protocol.identity import Machine
+from gitsync.sync.values import Claim
+
+
+class Claims:
+    """Create and remove claim refs; the nonce commit is in the journal before it is pushed."""
+
+    def __init__(self, mailbox: Mailbox, journal: Journal, machine: Machine) -> None:
+        self._mailbox = mailbox
+        self._journal = journal
+        self.machine = machine
+
+    def claim(self, message_id: str, install: str) -> Claim:
+        """Try to become the one machine that executes a message; asking again after a win wins again."""
+        ref = self._mailbox.claim_ref(message_id)
+        key = f"claim:{message_id}"
+        mine = self._journal.meta(key)
+        if mine is None or not self._mailbox.has(mine):
+            mine = self._nonce(message_id, install)
+            self._journal.set_meta(key, mine)
+        self._mailbox.pin(f"claim/{message_id}", mine)
+        try:
+            [answer] = self._mailbox.push([Update(ref, mine, "")])
+            if answer.ok:
+                return "won"
+            if answer.kind == "refused":
+                self._forget(message_id)
+                return "unsupported"
+            holder = self._mailbox.fetch().claims.get(message_id)
+        except (RemoteAway, AuthFailed, GitFailed):
+            return "away"  # the nonce stays, so a claim that did arrive is known as ours later
+        if holder == mine:
+            return "won"
+        if holder is None:
+            return "away"  # released between push and fetch: whoever asks again may win
+        self._forget(message_id)
+        return "lost"
+
+    def release(self, message_id: str) -> None:
+        """Remove our claim after the final receipt; raises RemoteAway when it has to be tried again."""
+        key = f"claim:{message_id}"
+        mine = self._journal.meta(key)
+        if mine is None:
+            return
+        self._mailbox.push([Update(self._mailbox.claim_ref(message_id), None, mine)])
+        self._forget(message_id)
+
+    def _nonce(self, message_id: str, install: str) -> str:
+        now = int(clock.unix())
+        name = self.machine.name or f"Computer {self.machine.id}"
+        person = Person(name, f"{self.machine.id}@gitsync.invalid", now, "+0000")
+        note = f"claim {message_id}\n\nMachine: {self.machine.id}\nInstall: {install}\nNonce: {clock.new_id()}\n"
+        return self._mailbox.write_commit(self._mailbox.write_tree(None, {}), [], note, person, person)
+
+    def _forget(self, message_id: str) -> None:
+        self._journal.set_meta(f"claim:{message_id}", None)
+        pinned = f"refs/gitsync/local/claim/{message_id}"
+        if (sha := self._mailbox.ref(pinned)) is not None:
+            self._mailbox.delete_ref(pinned, sha)

@@ -1,0 +1,65 @@
+"""What is inside blobs, remembered by their id: message ids and hand-written messages not yet wrapped."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from gitsync.git.repo import Mailbox
+from gitsync.protocol.blocks import Block, parse
+from gitsync.protocol.reader import Found, unwrapped
+
+T = TypeVar("T")
+KEPT = 4096
+
+
+class Memo:
+    """Remember the newest results of a pure function of a blob."""
+
+    def __init__(self, limit: int = KEPT) -> None:
+        self._limit = limit
+        self._known: OrderedDict[object, object] = OrderedDict()
+
+    def get(self, key: object, make: Callable[[], T]) -> T:
+        """Give the remembered result or make it."""
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]  # type: ignore[return-value]
+        value = make()
+        self._known[key] = value
+        if len(self._known) > self._limit:
+            self._known.popitem(last=False)
+        return value
+
+
+def block_ids(data: bytes | None) -> frozenset[str]:
+    """Give the ids of the wrapped messages in some bytes."""
+    if data is None or b"<!-- msg" not in data:
+        return frozenset()
+    return frozenset(segment.id for segment in parse(data) if isinstance(segment, Block))
+
+
+class Contents:
+    """Answer questions about blobs of the mailbox; each blob is parsed once."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._memo = Memo()
+
+    def ids(self, blob: str | None) -> frozenset[str]:
+        """Give the message ids in a blob."""
+        if blob is None:
+            return frozenset()
+        return self._memo.get(("ids", blob), lambda: block_ids(self._mailbox.blob(blob)))
+
+    def unwrapped(self, blob: str, path: str) -> tuple[Found, ...]:
+        """Give the hand-written messages of a file that may be wrapped."""
+        return self._memo.get(("free", blob, path), lambda: unwrapped(self._mailbox.blob(blob), path))
+
+    def all_ids(self, blobs: Iterable[str]) -> set[str]:
+        """Give the ids in many blobs, without remembering each of them."""
+        found: set[str] = set()
+        for blob in blobs:
+            found |= block_ids(self._mailbox.blob(blob))
+        return found

@@ -1,0 +1,78 @@
+"""A chain of commits in the making, on top of a tip; touches neither index nor work tree (ENGINE, step 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gitsync.git.repo import Commit, Entry, Mailbox, Person
+from gitsync.git.values import EXECUTABLE, REGULAR
+
+
+class Draft:
+    """Hold what the next commit changes; `commit` makes it, or nothing where nothing changed."""
+
+    def __init__(self, mailbox: Mailbox, tip: str | None) -> None:
+        self._mailbox = mailbox
+        self.base = tip
+        self.tip = tip
+        self.tree: str | None = mailbox.commit(tip).tree if tip else None
+        self.commits: list[str] = []
+        self._changes: dict[str, bytes | Entry | None] = {}
+        self._modes: dict[str, int] = {}
+
+    def adopt(self, commit: Commit) -> None:
+        """Go on from a commit that exists already and stands on the tip."""
+        self.tip = commit.sha
+        self.tree = commit.tree
+        self.commits.append(commit.sha)
+
+    def entry(self, path: str) -> Entry | None:
+        """Give the entry at a path as committed so far."""
+        return self._mailbox.lookup(self.tree, path) if self.tree else None
+
+    def read(self, path: str) -> bytes | None:
+        """Give the bytes at a path with all changes so far; None when there is no such file."""
+        if path in self._changes:
+            change = self._changes[path]
+            return self._mailbox.blob(change.sha) if isinstance(change, Entry) else change
+        entry = self.entry(path)
+        return self._mailbox.blob(entry.sha) if entry is not None and entry.mode in (REGULAR, EXECUTABLE) else None
+
+    def exists(self, path: str) -> bool:
+        """Say whether anything is at a path."""
+        return self._changes[path] is not None if path in self._changes else self.entry(path) is not None
+
+    def write(self, path: str, data: bytes | None, *, executable: bool | None = None) -> None:
+        """Change a file; None removes it. The mode stays unless it is said."""
+        if data == self.read(path) and (data is not None or not self.exists(path)):
+            return
+        self._changes[path] = data
+        if executable is not None:
+            self._modes[path] = EXECUTABLE if executable else REGULAR
+
+    def put(self, path: str, entry: Entry | None) -> None:
+        """Change a path to an entry as it is, whatever its kind."""
+        self._changes[path] = entry
+
+    def commit(self, message: str, author: Person, committer: Person) -> bool:
+        """Make a commit of the changes; say whether there were any."""
+        changes: Mapping[str, bytes | Entry | None]
+        changes, self._changes = self._changes, {}
+        modes, self._modes = self._modes, {}
+        entries: dict[str, str | Entry | None] = {}
+        for path, value in changes.items():
+            if value is None or isinstance(value, Entry):
+                entries[path] = value
+                continue
+            old = self.entry(path)
+            mode = modes.get(path) or (old.mode if old and old.mode in (REGULAR, EXECUTABLE) else REGULAR)
+            entries[path] = Entry(mode, self._mailbox.write_blob(value))
+        if not entries:
+            return False
+        tree = self._mailbox.write_tree(self.tree, entries)
+        if tree == self.tree:
+            return False
+        self.tip = self._mailbox.write_commit(tree, [self.tip] if self.tip else [], message, author, committer)
+        self.tree = tree
+        self.commits.append(self.tip)
+        return True
