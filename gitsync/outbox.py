@@ -4,13 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from gitsync import clock
+from gitsync.errors import Refused, UsageError
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
+from gitsync.ledger.lookup import Known, find
+from gitsync.ledger.values import Op, message_op, receipt_op
+from gitsync.protocol.address import Address, parse_address
 from gitsync.protocol.identity import Machine
-from gitsync.protocol.message import Message
+from gitsync.protocol.ids import is_id
+from gitsync.protocol.message import PRIORITIES, Message, write
+from gitsync.protocol.receipts import FINAL, Receipt
 
 MAX_BODY = 1024 * 1024
-"""Bytes of a body; the size of a whole mailbox file is limited too (PROTOCOL 1)."""
+"""Bytes of a body; a file of the mailbox is limited to 8 MiB (PROTOCOL 1)."""
+
+
+def address(to: str, machine: Machine, fleet: Collection[str], agents: Collection[str]) -> Address:
+    """Read TO: a machine first, then an agent of this one; `self/NAME` is local beyond doubt.
+
+    A name that is neither is taken for a machine that may join. Raise UsageError for what cannot name either.
+    """
+    try:
+        found = parse_address(to)
+    except ValueError as error:
+        if to in agents:
+            return Address(machine.id, to)
+        raise UsageError(f"cannot send to {to!r}", str(error), _choices(machine, fleet, agents)) from error
+    if found.machine is None:
+        if found.agent not in agents:
+            raise UsageError(f"no agent {found.agent!r} on this machine", remedy=_choices(machine, fleet, agents))
+        return Address(machine.id, found.agent)
+    known = found.machine in fleet or found.machine in ("ALL", "ANY", machine.id)
+    if not known and found.agent is None and to in agents:
+        return Address(machine.id, to)
+    return found
 
 
 def compose(
@@ -22,14 +50,41 @@ def compose(
     ident: str,
     date: str,
     sender_agent: str | None = None,
-    type: str = "",
+    type: str = "",  # noqa: A002
     priority: str = "normal",
     thread: str | None = None,
     in_reply_to: str | None = None,
     fields: Sequence[tuple[str, str]] = (),
 ) -> Message:
     """Make a message; raise UsageError where a value cannot be sent."""
-    raise NotImplementedError
+    size = len(body.encode("utf-8", "surrogatepass"))
+    if size > MAX_BODY:
+        raise UsageError(
+            f"the text has {size} bytes", f"a message holds at most {MAX_BODY}", "put it in a file and send where it is"
+        )
+    if priority not in PRIORITIES:
+        raise UsageError(f"no priority {priority!r}", remedy=f"one of: {', '.join(PRIORITIES)}")
+    for name, value in (("thread", thread), ("in-reply-to", in_reply_to)):
+        if value is not None and not is_id(value):
+            raise UsageError(f"{name} {value!r} is no message id", remedy="see `gitsync inbox`")
+    if "\n" in subject.strip() or "\r" in subject.strip():
+        raise UsageError("the subject has more than one line", remedy="put the rest into the text")
+    try:
+        return Message(
+            id=ident,
+            sender=f"{machine.id}/{sender_agent}" if sender_agent else machine.id,
+            to=(to,),
+            subject=subject.strip(),
+            body=body,
+            date=date,
+            priority=priority,
+            type=type,
+            thread=thread or ident,
+            in_reply_to=in_reply_to,
+            fields=tuple(fields),
+        )
+    except ValueError as error:
+        raise UsageError("this cannot be sent", str(error)) from error
 
 
 def send(
@@ -43,14 +98,43 @@ def send(
     *,
     ledger: Ledger | None = None,
     sender_agent: str | None = None,
-    type: str = "",
+    type: str = "",  # noqa: A002
     priority: str = "normal",
     thread: str | None = None,
     in_reply_to: str | None = None,
     fields: Sequence[tuple[str, str]] = (),
 ) -> Message:
-    """Accept a message; it is durable when this returns. `fleet` holds the known machine ids, `agents` the local names."""
-    raise NotImplementedError
+    """Accept a message; it is on disk when this returns, also with no process and no network.
+
+    `fleet` holds the known machine ids, `agents` the local names. For a machine that nobody knows the message goes
+    to the branch all the same, and a `held` receipt tells the sender; it is delivered should the machine join
+    (PROTOCOL 6). A message to an agent of this machine stays in the journal. Without `thread` it is the thread of
+    `in_reply_to` (looked up when `ledger` is given), else its own.
+    """
+    target = address(to, machine, fleet, agents)
+    if in_reply_to is not None and ledger is not None:
+        parent = find(ledger, journal, in_reply_to)
+        in_reply_to = parent.message.id
+        thread = thread or parent.message.thread or parent.message.id
+    message = compose(
+        machine,
+        str(target),
+        subject,
+        body,
+        ident=clock.new_id(),
+        date=clock.stamp(),
+        sender_agent=sender_agent,
+        type=type,
+        priority=priority,
+        thread=thread or in_reply_to,
+        in_reply_to=in_reply_to,
+        fields=fields,
+    )
+    if target.machine == machine.id:
+        journal.put_local(message, write(message))
+        return message
+    journal.enqueue_many(_operations(message, target.machine or "", machine, fleet))
+    return message
 
 
 def reply(
@@ -64,13 +148,72 @@ def reply(
     *,
     subject: str | None = None,
     sender_agent: str | None = None,
-    type: str = "",
+    type: str = "",  # noqa: A002
     priority: str | None = None,
 ) -> Message:
     """Answer a message, to the one who sent it, in its thread."""
-    raise NotImplementedError
+    original = find(ledger, journal, ident).message
+    known = [*fleet, original.sender.partition("/")[0]]
+    title = original.subject if original.subject.lower().startswith("re:") else f"Re: {original.subject}".rstrip()
+    return send(
+        journal,
+        machine,
+        known,
+        agents,
+        original.sender,
+        subject or title,
+        body,
+        ledger=ledger,
+        sender_agent=sender_agent,
+        type=type,
+        priority=priority or original.priority,
+        in_reply_to=original.id,
+    )
 
 
 def withdraw(journal: Journal, machine: Machine, ledger: Ledger, ident: str) -> str:
-    """Take back an own message; say 'cancelled' (never left this machine) or 'withdrawn' (the branch will say so)."""
-    raise NotImplementedError
+    """Take back an own message; say `cancelled` (it never left) or `withdrawn` (the branch will say so).
+
+    Raise Refused for another's message, and for one whose recipient is through with it.
+    """
+    known = find(ledger, journal, ident)
+    message = known.message
+    if known.local is not None:
+        raise Refused(f"{message.id} is for an agent of this machine", "it was delivered when it was sent")
+    if message.sender.partition("/")[0] != machine.id:
+        raise Refused(f"{message.id} is not a message of this machine", f"it was sent by {message.sender}")
+    if known.parked is not None and known.parked.state == "pending" and journal.cancel(known.parked.op.seq):
+        return "cancelled"
+    final = [told for told in ledger.receipts(message.id, machine.id) if told.receipt.outcome in FINAL]
+    if final:
+        raise Refused(
+            f"{message.id} is {final[-1].receipt.outcome} already", f"says {final[-1].machine}", "send another one"
+        )
+    journal.enqueue(Op("withdraw", message.id, _place(known)))
+    return "withdrawn"
+
+
+def _operations(message: Message, to: str, machine: Machine, fleet: Collection[str]) -> list[Op]:
+    ops = [message_op(message, to)]
+    if to not in fleet and to not in ("ALL", "ANY"):
+        held = Receipt(
+            date=message.date,
+            id=message.id,
+            sender=machine.id,
+            agent="",
+            outcome="held",
+            reason=f"no machine {to} yet; it is delivered when one joins",
+        )
+        ops.append(receipt_op(held))
+    return ops
+
+
+def _place(known: Known) -> str:
+    if known.row is not None:
+        return known.row.to
+    return known.parked.op.to if known.parked is not None else known.message.to[0].partition("/")[0]
+
+
+def _choices(machine: Machine, fleet: Collection[str], agents: Collection[str]) -> str:
+    machines = sorted({*fleet} - {machine.id})
+    return f"machines: {', '.join([*machines, 'all', 'any'])}; agents here: {', '.join(sorted(agents)) or 'none'}"

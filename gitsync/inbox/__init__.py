@@ -1,11 +1,14 @@
 """What arrived: reading the branch into the ledger, what waits for dispatch, what people see, what they decide."""
 
+from gitsync.inbox.fleet import fleet_view
 from gitsync.inbox.follow import Ingest, ingest
 from gitsync.inbox.settle import ack, release, take
-from gitsync.inbox.views import fleet_view, inbox_view, messages_view, search_view, show_view, thread_view
+from gitsync.inbox.states import UNREAD
+from gitsync.inbox.views import inbox_view, messages_view, search_view, show_view, thread_view
 from gitsync.inbox.waiting import Envelope, candidates, lost, waiting
 
 __all__ = [
+    "UNREAD",
     "Envelope",
     "Ingest",
     "ack",

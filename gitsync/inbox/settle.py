@@ -1,15 +1,29 @@
-"""What a person, or an agent that pulls, decides about a message."""
+"""What a person, or an agent that pulls, decides about a message. Works with and without a running process."""
 
 from __future__ import annotations
 
-from gitsync.inbox.waiting import Envelope
+from gitsync import clock
+from gitsync.errors import Refused, UsageError
+from gitsync.inbox.waiting import Envelope, envelope, local_envelope
+from gitsync.ledger.intents import ACKS, FINAL
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
+from gitsync.ledger.lookup import find
+from gitsync.ledger.values import Intent, Op, receipt_op
+from gitsync.protocol.receipts import Receipt
 
 
 def take(ledger: Ledger, journal: Journal, machine_id: str, ident: str, agent: str) -> Envelope:
     """Hand a waiting message to its agent; raise Refused when it does not wait for this agent any more."""
-    raise NotImplementedError
+    mine = _mine(ledger, journal, machine_id, ident)
+    if not journal.take(mine.key, agent):
+        intent = journal.intent(mine.key, agent)
+        raise Refused(
+            f"{mine.message.id} does not wait for {agent}",
+            f"it is {intent.state}" if intent else "it was not given to this agent",
+            "see `gitsync inbox --agent`",
+        )
+    return mine
 
 
 def ack(
@@ -23,10 +37,110 @@ def ack(
     reason: str = "",
     reply_id: str | None = None,
 ) -> None:
-    """Settle a message as done, failed or refused, with its receipt, in one transaction."""
-    raise NotImplementedError
+    """Settle a message as done, failed or refused, with its receipt, in one transaction.
+
+    Raise Refused where it is settled already, or where an agent is at work on it.
+    """
+    if outcome not in ACKS:
+        raise UsageError(f"a message cannot be acknowledged as {outcome!r}", remedy="one of: done, failed, refused")
+    mine = _mine(ledger, journal, machine_id, ident)
+    with journal.db.write():
+        old = _intent(journal, mine, agent)
+        if old is not None and old.state == "started":
+            raise Refused(
+                f"{old.agent or machine_id} is at work on {mine.message.id}",
+                f"since {old.started}",
+                "wait for its receipt; after a crash `gitsync up` marks it uncertain, and then it can be settled",
+            )
+        if old is not None and old.state in FINAL:
+            raise Refused(f"{mine.message.id} is {old.state} already", f"since {old.finished}")
+        told = _own(ledger, mine, machine_id)
+        if old is None and told is not None and told.outcome in FINAL:
+            raise Refused(f"{mine.message.id} is {told.outcome} already", f"since {told.date}")
+        name = agent or (old.agent if old else mine.agent)
+        ops = _receipt(mine, name, outcome, old.attempt if old else 1, reason, reply_id)
+        if old is None:
+            journal.begin(_first(mine, name, outcome, 1, reason, reply_id), ops=ops)
+        else:
+            journal.finish(mine.key, old.agent, outcome, reason=reason, reply_id=reply_id, ops=ops)
 
 
 def release(ledger: Ledger, journal: Journal, machine_id: str, ident: str, *, agent: str | None = None) -> None:
-    """Let a held or uncertain message be tried again."""
-    raise NotImplementedError
+    """Let a held or uncertain message be tried again; raise Refused where it is neither."""
+    mine = _mine(ledger, journal, machine_id, ident)
+    with journal.db.write():
+        old = _intent(journal, mine, agent)
+        if old is not None:
+            if not journal.release(mine.key, old.agent, reason="released by a person"):
+                raise Refused(
+                    f"{mine.message.id} is {old.state}", "only what is held, uncertain or taken can be released"
+                )
+            return
+        told = _own(ledger, mine, machine_id)
+        if told is None or told.outcome not in ("held", "uncertain"):
+            state = told.outcome if told else "new"
+            raise Refused(f"{mine.message.id} is {state}", "only what is held, uncertain or taken can be released")
+        name = agent or told.agent or mine.agent
+        journal.begin(_first(mine, name, "retry", told.attempt, "released by a person", None))
+
+
+def _mine(ledger: Ledger, journal: Journal, machine_id: str, ident: str) -> Envelope:
+    known = find(ledger, journal, ident)
+    if known.local is not None:
+        return local_envelope(known.local)
+    if known.row is None or not known.row.mine:
+        raise Refused(
+            f"{known.message.id} is not addressed to this machine", f"it is for {', '.join(known.message.to)}"
+        )
+    return envelope(known.row, machine_id)
+
+
+def _own(ledger: Ledger, mine: Envelope, machine_id: str) -> Receipt | None:
+    """Give what this machine said last on the branch: all there is when the journal was lost."""
+    own = [told.receipt for told in ledger.receipts(mine.message.id, mine.sender) if told.machine == machine_id]
+    return own[-1] if own else None
+
+
+def _intent(journal: Journal, mine: Envelope, agent: str | None) -> Intent | None:
+    """Give the hand-over that is meant: the agent's, else the only one that is not final."""
+    if agent is not None:
+        return journal.intent(mine.key, agent)
+    found = journal.intents_for([mine.key]).get(mine.key, [])
+    unsettled = [intent for intent in found if intent.state not in FINAL]
+    if len(unsettled) > 1:
+        raise UsageError(
+            f"several agents have {mine.message.id}",
+            ", ".join(f"{intent.agent}: {intent.state}" for intent in unsettled),
+            "say which one with --agent",
+        )
+    return unsettled[0] if unsettled else found[-1] if found else None
+
+
+def _receipt(mine: Envelope, agent: str, outcome: str, attempt: int, reason: str, reply_id: str | None) -> list[Op]:
+    if mine.local:
+        return []
+    receipt = Receipt(
+        date=clock.stamp(),
+        id=mine.message.id,
+        sender=mine.sender,
+        agent=agent,
+        outcome=outcome,
+        attempt=attempt,
+        reply=reply_id,
+        reason=reason,
+    )
+    return [receipt_op(receipt)]
+
+
+def _first(mine: Envelope, agent: str, state: str, attempt: int, reason: str, reply_id: str | None) -> Intent:
+    return Intent(
+        message_key=mine.key,
+        message_id=mine.message.id,
+        agent=agent,
+        state=state,
+        attempt=attempt,
+        content=mine.content,
+        sender=mine.message.sender,
+        reason=reason,
+        reply=reply_id,
+    )

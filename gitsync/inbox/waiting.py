@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.values import Intent
+from gitsync.ledger.values import Intent, Local, Row
+from gitsync.protocol.blocks import content_hash
 from gitsync.protocol.message import Message
 
 
@@ -14,9 +16,10 @@ from gitsync.protocol.message import Message
 class Envelope:
     """A message to this machine on its way to an agent.
 
-    `agent` is the one the sender named ('' when none). `claim`: to ANY, must be claimed first. `suspect`: it may have
-    been handed over before the journal was lost (I7): uncertain, unless its agent is idempotent or pulls.
-    `intents` are what was decided so far (none, or one of them in `retry`).
+    `agents` are those that the sender named for this machine, `agent` the first of them ('' when none). `claim`: to
+    ANY, must be claimed first. `suspect`: it may have been handed over before the journal was lost (I7): uncertain,
+    unless its agent is idempotent or pulls. `intents` are what was decided so far (none, or one of them in
+    `retry`).
     """
 
     key: str
@@ -24,6 +27,7 @@ class Envelope:
     sender: str
     agent: str
     content: str
+    agents: tuple[str, ...] = ()
     local: bool = False
     claim: bool = False
     history: bool = False
@@ -34,15 +38,83 @@ class Envelope:
 
 
 def candidates(ledger: Ledger, journal: Journal, machine_id: str) -> list[Envelope]:
-    """Give what may be dispatched now, in the order of the branch; local messages last."""
-    raise NotImplementedError
+    """Give what may be dispatched now, in the order of the branch; local messages last.
+
+    That is: nothing on the branch settles it, and the journal has no intent for it, or one that a retry is due for.
+    The cost goes with what is open.
+    """
+    rows = ledger.open_for_me()
+    retried = {intent.message_key for intent in journal.intents(("retry",))} - {row.key for row in rows}
+    rows = sorted([*rows, *ledger.by_keys(sorted(retried))], key=lambda row: row.seq)
+    locals_ = {local.message.id: local for local in journal.locals(open_only=True)}
+    for key in sorted(retried):
+        local = journal.local(key.removeprefix("local/")) if key.startswith("local/") else None
+        if local is not None:
+            locals_[local.message.id] = local
+    intents = journal.intents_for([*(row.key for row in rows), *(local.key for local in locals_.values())])
+    found = [envelope(row, machine_id, intents.get(row.key, ())) for row in rows if not row.withdrawn]
+    found += [local_envelope(local, intents.get(local.key, ())) for local in locals_.values()]
+    return [one for one in found if not one.intents or any(intent.state == "retry" for intent in one.intents)]
 
 
 def waiting(ledger: Ledger, journal: Journal, machine_id: str, agent: str) -> list[Envelope]:
-    """Give what waits in the inbox of an agent that pulls."""
-    raise NotImplementedError
+    """Give what waits in the inbox of an agent that pulls, oldest first."""
+    held = {intent.message_key: intent for intent in journal.intents(("waiting",), agent=agent)}
+    found = [envelope(row, machine_id, (held[row.key],)) for row in ledger.by_keys(sorted(held)) if not row.withdrawn]
+    for key in sorted(held):
+        local = journal.local(key.removeprefix("local/")) if key.startswith("local/") else None
+        if local is not None:
+            found.append(local_envelope(local, (held[key],)))
+    return found
 
 
 def lost(ledger: Ledger, journal: Journal, machine_id: str) -> bool:
-    """Tell whether this machine lived before this journal did: the journal was lost (I7)."""
-    raise NotImplementedError
+    """Tell whether this machine lived before this journal did: the journal was lost (I7).
+
+    `born` is set by the first ingest. Before that, a journal from which nothing ever went out, on a branch where a
+    gitsync of this id has committed or written receipts, is not the first one.
+    """
+    return journal.meta("born") is None and not journal.used() and ledger.has_lived(machine_id)
+
+
+def envelope(row: Row, machine_id: str, intents: Sequence[Intent] = ()) -> Envelope:
+    """Put a message of the branch on its way."""
+    agents = _agents(row.message, machine_id)
+    return Envelope(
+        key=row.key,
+        message=row.message,
+        sender=row.sender,
+        agent=agents[0] if agents else "",
+        content=row.content,
+        agents=agents,
+        claim=machine_id not in _machines(row.message) and "ANY" in _machines(row.message),
+        history=row.history,
+        suspect=row.suspect,
+        amended=row.amended,
+        intents=tuple(intents),
+    )
+
+
+def local_envelope(local: Local, intents: Sequence[Intent] = ()) -> Envelope:
+    """Put a message of this machine to itself on its way."""
+    machine = local.message.sender.partition("/")[0]
+    agents = _agents(local.message, machine)
+    return Envelope(
+        key=local.key,
+        message=local.message,
+        sender=machine,
+        agent=agents[0] if agents else "",
+        content=content_hash(local.block),
+        agents=agents,
+        local=True,
+        intents=tuple(intents),
+    )
+
+
+def _machines(message: Message) -> list[str]:
+    return [address.partition("/")[0] for address in message.to]
+
+
+def _agents(message: Message, machine_id: str) -> tuple[str, ...]:
+    named = [address.partition("/") for address in message.to]
+    return tuple(agent for machine, _, agent in named if agent and machine in (machine_id, "ALL", "ANY"))

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,9 @@ class Database:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise StoreFailed(
-                f"cannot open {self.path}", error.strerror or str(error), "make room or give write permission, then retry"
+                f"cannot open {self.path}",
+                error.strerror or str(error),
+                "make room or give write permission, then retry",
             ) from error
         self._file = _identity(self.path)
         try:
@@ -166,7 +168,8 @@ class Database:
 
     def _failure(self, error: sqlite3.Error) -> StoreFailed:
         """Say in words what SQLite reported."""
-        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        full = getattr(error, "sqlite_errorcode", None) or 0
+        code = full & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return StoreFailed(
                 f"{self.path} is busy",
@@ -174,8 +177,10 @@ class Database:
                 "try again; `gitsync doctor` names the process",
             )
         if code == sqlite3.SQLITE_FULL:
-            return StoreFailed(f"cannot write {self.path}", "the disk is full", "make room and try again; nothing was lost")
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return StoreFailed(
+                f"cannot write {self.path}", "the disk is full", "make room and try again; nothing was lost"
+            )
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or full == sqlite3.SQLITE_IOERR_SHORT_READ:
             return StoreBroken(
                 f"{self.path} is damaged",
                 str(error),
@@ -188,9 +193,29 @@ class Database:
         return StoreFailed(f"{self.path}: {error}", type(error).__name__)
 
 
-def migration_count(conn: Connection) -> int:
-    """Give the layout number of an open database."""
-    return _version(conn)
+def text(value: str) -> str:
+    """Make a text that SQLite and JSON can hold: bytes that were no UTF-8 become U+FFFD."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in value)
+    return value
+
+
+def path_text(path: str) -> str:
+    """Keep the bytes of a path that is not UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "\0" + path.encode("utf-8", "surrogateescape").hex()
+    return path
+
+
+def text_path(stored: str) -> str:
+    """Give back what `path_text` kept."""
+    if stored.startswith("\0"):
+        return bytes.fromhex(stored[1:]).decode("utf-8", "surrogateescape")
+    return stored
 
 
 def marks(count: int) -> str:
@@ -210,10 +235,8 @@ def _version(conn: Connection) -> int:
 
 def _rollback(conn: Connection) -> None:
     if conn.in_transaction:
-        try:
+        with suppress(sqlite3.Error):  # SQLite may have rolled back by itself: full disk, I/O error
             conn.execute("ROLLBACK")
-        except sqlite3.Error:  # SQLite rolled back by itself: full disk, I/O error
-            pass
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gitsync import clock
-from gitsync.ledger.db import Database
+from gitsync.ledger.db import Database, path_text, text_path
 from gitsync.ledger.values import Displaced, Place
 
 BASES_KEPT = 8
@@ -44,7 +44,7 @@ class Folder:
         """Note (path, blob) versions put on disk; the last eight of each path are kept."""
         with self.db.write() as conn:
             for path, blob in versions:
-                name = _text(path)
+                name = path_text(path)
                 conn.execute("DELETE FROM bases WHERE path = ? AND blob_id = ?", (name, blob))
                 conn.execute("INSERT INTO bases (path, blob_id) VALUES (?, ?)", (name, blob))
                 conn.execute(
@@ -56,7 +56,9 @@ class Folder:
     def bases(self, path: str) -> list[str]:
         """Give the blobs that were on disk at this path, newest first."""
         with self.db.read() as conn:
-            rows = conn.execute("SELECT blob_id FROM bases WHERE path = ? ORDER BY seq DESC", (_text(path),)).fetchall()
+            rows = conn.execute(
+                "SELECT blob_id FROM bases WHERE path = ? ORDER BY seq DESC", (path_text(path),)
+            ).fetchall()
         return [row[0] for row in rows]
 
     def base_blobs(self) -> set[str]:
@@ -71,7 +73,7 @@ class Folder:
             return (
                 conn.execute(
                     "INSERT INTO places (path, expected, new, temp) VALUES (?, ?, ?, ?)",
-                    (_text(path), expected, new, _text(temp)),
+                    (path_text(path), expected, new, path_text(temp)),
                 ).lastrowid
                 or 0
             )
@@ -94,7 +96,10 @@ class Folder:
         """Give the files that were under way, oldest first."""
         with self.db.read() as conn:
             rows = conn.execute("SELECT * FROM places ORDER BY id").fetchall()
-        return [Place(row["id"], _path(row["path"]), row["expected"], row["new"], _path(row["temp"])) for row in rows]
+        return [
+            Place(row["id"], text_path(row["path"]), row["expected"], row["new"], text_path(row["temp"]))
+            for row in rows
+        ]
 
     def displace(self, path: str, file: str, blob: str) -> int:
         """Keep track of a file that was taken out of the folder."""
@@ -102,7 +107,7 @@ class Folder:
             return (
                 conn.execute(
                     "INSERT INTO displaced (path, file, blob_id, since) VALUES (?, ?, ?, ?)",
-                    (_text(path), _text(file), blob, clock.stamp()),
+                    (path_text(path), path_text(file), blob, clock.stamp()),
                 ).lastrowid
                 or 0
             )
@@ -112,25 +117,11 @@ class Folder:
         with self.db.read() as conn:
             rows = conn.execute("SELECT * FROM displaced ORDER BY id").fetchall()
         return [
-            Displaced(row["id"], _path(row["path"]), _path(row["file"]), row["blob_id"], row["since"]) for row in rows
+            Displaced(row["id"], text_path(row["path"]), text_path(row["file"]), row["blob_id"], row["since"])
+            for row in rows
         ]
 
     def forget_displaced(self, ident: int) -> None:
         """Forget a displaced file: nobody writes to it any more."""
         with self.db.write() as conn:
             conn.execute("DELETE FROM displaced WHERE id = ?", (ident,))
-
-
-def _text(path: str) -> str:
-    """Keep the bytes of a path that is not UTF-8: SQLite refuses surrogates."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return "\0" + path.encode("utf-8", "surrogateescape").hex()
-    return path
-
-
-def _path(text: str) -> str:
-    if text.startswith("\0"):
-        return bytes.fromhex(text[1:]).decode("utf-8", "surrogateescape")
-    return text

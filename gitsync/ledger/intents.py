@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gitsync import clock
-from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks
+from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
 from gitsync.ledger.queue import add_ops
 from gitsync.ledger.values import INTENT_STATES, Intent, Local, Op, local_key
 from gitsync.protocol.message import Message, read
@@ -72,10 +72,12 @@ CREATE INDEX intents_message ON intents (message_id);
 CREATE TABLE locals (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
+    thread TEXT NOT NULL,
     block BLOB NOT NULL,
     created TEXT NOT NULL,
     open INTEGER NOT NULL DEFAULT 1
 );
+CREATE INDEX locals_thread ON locals (thread);
 CREATE INDEX locals_open ON locals (open, number);
 """
 
@@ -170,7 +172,7 @@ class Intents:
                     state,
                     clock.stamp() if state in SETTLED else None,
                     not_before,
-                    reason,
+                    text(reason),
                     reply_id,
                     seconds,
                     usage,
@@ -206,13 +208,32 @@ class Intents:
             row = conn.execute("SELECT * FROM locals WHERE id = ?", (ident,)).fetchone()
         return None if row is None else _local(row)
 
-    def locals(self, *, open_only: bool = False, newest: int | None = None) -> list[Local]:
-        """Give the local messages, oldest first; `newest` keeps the last so many."""
-        query = "SELECT * FROM locals" + (" WHERE open = 1" if open_only else "") + " ORDER BY number"
+    def locals(
+        self,
+        *,
+        open_only: bool = False,
+        thread: str | None = None,
+        prefix: str | None = None,
+        before: str | None = None,
+        newest: int | None = None,
+    ) -> list[Local]:
+        """Give local messages, oldest first; `before` is a date, `newest` keeps the last so many."""
+        where, values = ["1"], list[object]()
+        if open_only:
+            where.append("open = 1")
+        if thread is not None:
+            where.append("thread = ?")
+            values.append(thread)
+        if prefix is not None:
+            where.append("id >= ? AND id < ?")
+            values += [prefix, prefix + "\U0010ffff"]
+        if before is not None:
+            where.append("created < ?")
+            values.append(before)
+        query = f"SELECT * FROM locals WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
         with self.db.read() as conn:
-            if newest is None:
-                return [_local(row) for row in conn.execute(query).fetchall()]
-            return [_local(row) for row in conn.execute(query + " DESC LIMIT ?", (newest,)).fetchall()][::-1]
+            rows = conn.execute(query, (*values, -1 if newest is None else newest)).fetchall()
+        return [_local(row) for row in reversed(rows)]
 
 
 def _find(conn: Connection, message_key: str, agent: str) -> Intent | None:
@@ -231,7 +252,7 @@ def _put(conn: Connection, intent: Intent) -> None:
         intent.started or clock.stamp(),
         intent.finished or (clock.stamp() if intent.state in SETTLED else None),
         intent.not_before,
-        intent.reason,
+        text(intent.reason),
         intent.reply,
         intent.seconds,
         intent.usage,
@@ -240,7 +261,8 @@ def _put(conn: Connection, intent: Intent) -> None:
     )
     changed = conn.execute(
         "UPDATE intents SET message_id = ?, state = ?, attempt = ?, key = ?, content = ?, sender = ?, started = ?,"
-        " finished = ?, not_before = ?, reason = ?, reply = ?, seconds = ?, usage = ? WHERE message_key = ? AND agent = ?",
+        " finished = ?, not_before = ?, reason = ?, reply = ?, seconds = ?, usage = ?"
+        " WHERE message_key = ? AND agent = ?",
         values,
     ).rowcount
     if not changed:
@@ -258,7 +280,8 @@ def _close_local(conn: Connection, intent: Intent) -> None:
 
 def _add_local(conn: Connection, message: Message, block: bytes) -> None:
     conn.execute(
-        "INSERT OR IGNORE INTO locals (id, block, created) VALUES (?, ?, ?)", (message.id, block, clock.stamp())
+        "INSERT OR IGNORE INTO locals (id, thread, block, created) VALUES (?, ?, ?, ?)",
+        (message.id, message.thread or message.id, block, clock.stamp()),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from gitsync.ledger import folder, intents, queue
 from gitsync.ledger.db import Database
@@ -14,9 +15,9 @@ MIGRATIONS = (queue.SCHEMA + folder.SCHEMA + intents.SCHEMA,)
 class Journal(queue.Queue, folder.Folder, intents.Intents):
     """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages.
 
-    Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it returns.
-    The background process and the command line have it open at the same time. Raises StoreFailed with a remedy, and then
-    nothing was written.
+    Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it
+    returns. The background process and the command line have it open at the same time. Raises StoreFailed with a
+    remedy, and then nothing was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +29,7 @@ class Journal(queue.Queue, folder.Folder, intents.Intents):
         """Close the file."""
         self.db.close()
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from gitsync import clock
-from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks
+from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
 from gitsync.ledger.values import Attempt, Op, Parked
 
 KEPT_LANDED = 256
@@ -110,10 +110,13 @@ class Queue:
             rows = conn.execute("SELECT * FROM ops WHERE ident = ? AND kind = ? ORDER BY seq", (ident, kind)).fetchall()
         return [_parked(row) for row in rows]
 
-    def recent_messages(self) -> list[Parked]:
+    def recent_messages(self, *, prefix: str = "") -> list[Parked]:
         """Give sent messages that are pending, landed a moment ago, or refused, oldest first."""
         with self.db.read() as conn:
-            rows = conn.execute("SELECT * FROM ops WHERE kind = 'message' ORDER BY seq").fetchall()
+            rows = conn.execute(
+                "SELECT * FROM ops WHERE kind = 'message' AND ident >= ? AND ident < ? ORDER BY seq",
+                (prefix, prefix + "\U0010ffff"),
+            ).fetchall()
         return [_parked(row) for row in rows]
 
     def refused_ops(self) -> list[Parked]:
@@ -142,11 +145,11 @@ class Queue:
             conn.executemany("DELETE FROM attempts WHERE commit_id = ?", [(commit,) for commit in commits])
 
     def used(self) -> bool:
-        """Tell whether anything was ever queued or decided here."""
+        """Tell whether anything from here ever reached the branch or an agent; what only waits does not count."""
         with self.db.read() as conn:
             row = conn.execute(
-                "SELECT EXISTS (SELECT 1 FROM sqlite_sequence) OR EXISTS (SELECT 1 FROM intents)"
-                " OR EXISTS (SELECT 1 FROM locals)"
+                "SELECT EXISTS (SELECT 1 FROM ops WHERE state = 'landed') OR EXISTS (SELECT 1 FROM attempts)"
+                " OR EXISTS (SELECT 1 FROM intents) OR EXISTS (SELECT 1 FROM locals)"
             ).fetchone()
         return bool(row[0])
 
@@ -155,8 +158,9 @@ class Queue:
             in_chunks(
                 seqs,
                 lambda part: conn.execute(
-                    f"UPDATE ops SET state = ?, commit_id = ?, reason = ? WHERE state = 'pending' AND seq IN ({marks(len(part))})",
-                    (state, commit, reason, *part),
+                    "UPDATE ops SET state = ?, commit_id = ?, reason = ?"
+                    f" WHERE state = 'pending' AND seq IN ({marks(len(part))})",
+                    (state, commit, text(reason), *part),
                 ),
             )
             conn.execute(
@@ -184,7 +188,9 @@ def add_ops(conn: Connection, ops: Sequence[Op]) -> list[int]:
 
 
 def _op(row: Record) -> Op:
-    return Op(row["kind"], row["ident"], row["to_place"], row["payload"], bool(row["urgent"]), row["seq"], row["created"])
+    return Op(
+        row["kind"], row["ident"], row["to_place"], row["payload"], bool(row["urgent"]), row["seq"], row["created"]
+    )
 
 
 def _parked(row: Record) -> Parked:

@@ -221,3 +221,26 @@ def receipt_op(receipt: Receipt) -> Op:
 def receipt_of(op: Op) -> Receipt:
     """Read the receipt back out of its operation."""
     return Receipt(**json.loads(op.payload))
+
+
+@dataclass(slots=True)
+class Batch:
+    """What some commits brought, for one transaction of the ledger: from `base` (None: from nothing) to `head`.
+
+    `files` maps a path to (blob, clean) or None when it is gone; clean: the blob ends outside of everything, so
+    that what is appended to it can be read alone.
+    """
+
+    base: str | None
+    head: str
+    arrived: dict[str, Row] = field(default_factory=dict)
+    changed: list[tuple[Row, bool]] = field(default_factory=list)
+    moved: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    withdrawn: set[str] = field(default_factory=set)
+    receipts: list[Told] = field(default_factory=list)
+    pages: dict[str, MachinePage] = field(default_factory=dict)
+    seen: dict[str, str] = field(default_factory=dict)
+    files: dict[str, tuple[str, bool] | None] = field(default_factory=dict)
+    troubles: list[Trouble] = field(default_factory=list)
+    commits: int = 0
+    weight: int = 0

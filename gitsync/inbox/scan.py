@@ -1,0 +1,264 @@
+"""Read one commit after the other into a batch for the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import cast
+
+from gitsync import clock
+from gitsync.git.repo import Change, Commit, Mailbox
+from gitsync.inbox.header import hear
+from gitsync.ledger.ledger import Ledger
+from gitsync.ledger.values import Batch, MachinePage, Row, Told, Trouble, message_key
+from gitsync.protocol import commits as notes
+from gitsync.protocol.blocks import Block, content_hash, parse
+from gitsync.protocol.ids import base_id
+from gitsync.protocol.paths import Place, classify, valid_id
+from gitsync.protocol.reader import read_file
+from gitsync.protocol.receipts import parse_file
+from gitsync.protocol.status import Status, read_status
+
+MAX_FILE = 8 * 1024 * 1024
+"""A larger file in an owned place is refused and reported (PROTOCOL 1)."""
+
+REGULAR = (0o100644, 0o100755)
+KEPT_VERSIONS = 64
+
+
+class Scan:
+    """Turn commits into batches. Holds what the batch under way adds to what the ledger knows."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        ledger: Ledger,
+        machine_id: str,
+        *,
+        history: frozenset[str],
+        suspect: frozenset[str],
+    ) -> None:
+        self.mailbox = mailbox
+        self.ledger = ledger
+        self.machine_id = machine_id
+        self.history = history
+        self.suspect = suspect
+        self.machines = {page.id for page in ledger.statuses()} | set(ledger.seen())
+        self._trees: dict[str, str] = {}
+        self._versions: dict[str, bytes] = {}
+
+    def commit(self, commit: Commit, batch: Batch) -> None:
+        """Add what this commit changed."""
+        note = notes.read(commit.message)
+        date = clock.stamp(float(commit.committer.date))
+        if note.machine and valid_id(note.machine):
+            batch.seen[note.machine] = max(date, batch.seen.get(note.machine, ""))
+            self.machines.add(note.machine)
+        self._present: set[str] = set()
+        self._emptied: list[Place] = []
+        changes = self.mailbox.changed(self._parent_tree(commit), commit.tree)
+        for change in sorted(changes, key=lambda change: change.path):
+            self._change(change, commit, date, batch)
+        if note.machine and "withdraw " in note.summary:
+            self._withdraw(note.machine, note.messages, batch)
+        batch.head = commit.sha
+        batch.commits += 1
+        self._trees = {**self._trees, commit.sha: commit.tree} if len(self._trees) < 64 else {commit.sha: commit.tree}
+
+    def _parent_tree(self, commit: Commit) -> str | None:
+        if not commit.parents:
+            return None
+        parent = commit.parents[0]
+        if parent in self._trees:
+            return self._trees[parent]
+        return self.mailbox.commit(parent).tree if self.mailbox.has(parent) else None
+
+    def _change(self, change: Change, commit: Commit, date: str, batch: Batch) -> None:
+        place = classify(change.path)
+        if place.kind == "other":
+            return
+        if change.new is None:
+            batch.files[change.path] = None
+            self._emptied.append(place)
+            return
+        if change.new.mode not in REGULAR:
+            self._trouble(batch, change.path, 1, "not-a-file", "a symbolic link or folder in an owned place", commit)
+            return
+        state = batch.files.get(change.path) if change.path in batch.files else self.ledger.file(change.path)
+        if state is not None and state[0] == change.new.sha:
+            return
+        data = self._blob(change.new.sha)
+        if len(data) > MAX_FILE:
+            self._trouble(batch, change.path, 1, "too-large", f"{len(data)} bytes; the limit is {MAX_FILE}", commit)
+            return
+        skip = 0
+        if state is not None and state[1] and change.old is not None and change.old.sha == state[0]:
+            before = self._blob(change.old.sha)
+            skip = len(before) if data.startswith(before) else 0
+        if place.kind == "receipts":
+            self._receipts(place, data, skip, batch)
+            batch.files[change.path] = (change.new.sha, data.endswith(b"\n"))
+        else:
+            clean = self._blocks(change.path, place, data, skip, commit, date, batch)
+            batch.files[change.path] = (change.new.sha, clean)
+        if place.kind == "status":
+            self._page(place, data, date, batch)
+
+    def _blob(self, sha: str) -> bytes:
+        data = self._versions.pop(sha, None)
+        if data is None:
+            data = self.mailbox.blob(sha)
+        self._versions[sha] = data
+        while len(self._versions) > KEPT_VERSIONS:
+            del self._versions[next(iter(self._versions))]
+        return data
+
+    def _receipts(self, place: Place, data: bytes, skip: int, batch: Batch) -> None:
+        told = [Told(place.machine or "", receipt) for receipt in parse_file(data[skip:])]
+        batch.receipts += told
+        batch.weight += len(told)
+
+    def _blocks(
+        self,
+        path: str,
+        place: Place,
+        data: bytes,
+        skip: int,
+        commit: Commit,
+        date: str,
+        batch: Batch,
+    ) -> bool:
+        """Take up the new blocks of a file; tell whether it ends outside of everything."""
+        segments = parse(data[skip:] if skip else data)
+        owner, to = place.sender or place.machine or "", place.to or ""
+        blocks = [segment for segment in segments if isinstance(segment, Block)]
+        present = {message_key(owner, to, base_id(block.id)) for block in blocks}
+        known = self._known(sorted(present), batch)
+        line = data.count(b"\n", 0, skip) + 1
+        met: set[str] = set()
+        for segment in segments:
+            if isinstance(segment, Block):
+                ident = base_id(segment.id)
+                key = message_key(owner, to, ident)
+                variant = segment.id != ident or key in met
+                met.add(key)
+                content = content_hash(segment.inner)
+                old = known.get(key)
+                if old is None or old[0] != content:
+                    row = self._hear(segment, ident, key, path, place, line, content, commit, date, batch)
+                    if row is not None and (old is not None or variant):
+                        batch.changed.append((row, variant))
+                    elif row is not None:
+                        batch.arrived[key] = row
+                        batch.weight += 1
+                    if row is not None and not variant:
+                        known[key] = (content, path, False)
+                elif old[1] != path or old[2]:
+                    batch.moved[key] = (path, place.kind == "archive")
+                    batch.withdrawn.discard(key)
+                    known[key] = (content, path, False)
+            line += segment.raw.count(b"\n")
+        self._present |= present
+        if not skip:
+            self._emptied.append(place)
+        return _ends_outside(segments)
+
+    def _known(self, keys: Sequence[str], batch: Batch) -> dict[str, tuple[str, str, bool]]:
+        """Give (content, path, withdrawn) of known messages, with what this batch adds."""
+        known = self.ledger.known(keys)
+        for key in keys:
+            if key in batch.arrived:
+                known[key] = (batch.arrived[key].content, batch.arrived[key].path, False)
+        wanted = set(keys)
+        for row, variant in batch.changed:
+            if row.key in wanted and row.key in known and not variant:
+                known[row.key] = (row.content, known[row.key][1], known[row.key][2])
+        for key in wanted & batch.moved.keys() & known.keys():
+            known[key] = (known[key][0], batch.moved[key][0], False)
+        for key in wanted & batch.withdrawn & known.keys():
+            known[key] = (*known[key][:2], True)
+        return known
+
+    def _hear(
+        self,
+        block: Block,
+        ident: str,
+        key: str,
+        path: str,
+        place: Place,
+        line: int,
+        content: str,
+        commit: Commit,
+        date: str,
+        batch: Batch,
+    ) -> Row | None:
+        try:
+            heard = hear(block, ident, path, place, date, self.machines)
+        except ValueError as error:
+            self._trouble(batch, path, line, "unreadable", f"the block {block.id} is passed over: {error}", commit)
+            return None
+        if heard.quarantined:
+            self._trouble(batch, path, line, heard.quarantined, f"{ident} {heard.why}", commit)
+        owner = place.sender or place.machine or ""
+        machines = {address.partition("/")[0] for address in heard.message.to}
+        broadcast = bool(machines & {"ALL", "ANY"}) and self.machine_id not in machines
+        mine = (
+            self.machine_id in machines or "ANY" in machines or ("ALL" in machines and owner != self.machine_id)
+        ) and not heard.quarantined
+        history = broadcast and commit.sha in self.history
+        return Row(
+            seq=0,
+            key=key,
+            sender=owner,
+            to=place.to or "",
+            message=heard.message,
+            date_raw=heard.date_raw,
+            path=path,
+            line=line,
+            content=content,
+            commit=commit.sha,
+            commit_date=date,
+            mine=mine,
+            open=mine and not history,
+            history=history,
+            suspect=mine and not history and commit.sha in self.suspect,
+            archived=place.kind == "archive",
+            quarantined=heard.quarantined,
+        )
+
+    def _withdraw(self, machine: str, named: Sequence[str], batch: Batch) -> None:
+        """Note what the sender's own commit took back: it names the message, and no file it changed holds it now."""
+        for place in self._emptied:
+            if place.sender == machine:
+                keys = {message_key(machine, place.to or "", base_id(ident)) for ident in named}
+                batch.withdrawn |= keys - self._present
+
+    def _page(self, place: Place, data: bytes, date: str, batch: Batch) -> None:
+        machine = place.machine or ""
+        self.machines.add(machine)
+        status = read_status(data)
+        if status is not None:
+            values = cast(dict[str, object], asdict(status))
+            batch.pages[machine] = MachinePage(machine, status.name, status.state, date, values)
+            return
+        # A page by hand: its state, in whatever words.
+        found = read_file(data, f"COMPUTER_{machine}.md").status
+        state = (found.state or "") if found is not None else ""
+        values = cast(dict[str, object], asdict(Status(id=machine, state=state)))
+        batch.pages[machine] = MachinePage(machine, "", state, date, values)
+
+    def _trouble(self, batch: Batch, path: str, line: int, rule: str, text: str, commit: Commit) -> None:
+        batch.troubles.append(Trouble(path, line, rule, text, commit.sha))
+
+
+def _ends_outside(segments: Sequence[object]) -> bool:
+    """Tell whether what is appended to these segments can be split alone: after a closed block no fence is open."""
+    if not segments:
+        return True
+    *before, last = segments
+    if isinstance(last, Block):
+        return last.closed and last.raw.endswith(b"\n")
+    raw: bytes = getattr(last, "raw", b"")
+    if raw.strip() or not raw.endswith(b"\n"):
+        return False
+    return not before or (isinstance(before[-1], Block) and before[-1].closed)
