@@ -1,40 +1,288 @@
 """Open everything that one machine consists of: clone, journal, ledger, engine.
 
-The command line (without a process) and the background process both come through here.
+The command line (without a process) and the background process both come through here, and so do the documents that both of
+them print: status, fleet, the outcome of a cycle.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
+from gitsync import clock
 from gitsync.config.settings import Settings
+from gitsync.errors import EXIT_ERROR, EXIT_OK, EXIT_REFUSED, EXIT_TRY_LATER
+from gitsync.git.repo import Mailbox
+from gitsync.inbox import Envelope, candidates, fleet_view, ingest
+from gitsync.ledger.journal import Journal
+from gitsync.ledger.ledger import Ledger
+from gitsync.protocol.status import AgentRow, Status
+from gitsync.sync.engine import Engine
+from gitsync.sync.values import CycleResult, Facts
 
-if TYPE_CHECKING:
-    from gitsync.git.repo import Mailbox
-    from gitsync.ledger.journal import Journal
-    from gitsync.ledger.ledger import Ledger
-    from gitsync.sync.engine import Engine
+Json = dict[str, Any]
+AgentStates = Mapping[str, tuple[str, int]]
+"""State and queue length of each agent, by name."""
+
+HOLD = 60.0
+"""Seconds an agent's new state must last before it is told to the fleet: a flapping agent must not write history."""
+
+_EXIT = {"ok": EXIT_OK, "offline": EXIT_TRY_LATER, "refused": EXIT_REFUSED}
+_LAST = "last_sync"
 
 
-@dataclass
 class Opened:
-    """One machine, opened; close it on the thread that uses the mailbox."""
+    """One machine, opened. The mailbox belongs to one thread, on which `engine` and `close` are called too."""
 
-    settings: Settings
-    mailbox: Mailbox
-    journal: Journal
-    ledger: Ledger
+    def __init__(self, settings: Settings) -> None:
+        sync = settings.sync
+        self.settings = settings
+        self.journal = Journal(settings.journal_file)
+        self.ledger = Ledger(settings.ledger_file)
+        self.mailbox = Mailbox(settings.mailbox, sync.branch, sync.remote, network_timeout=sync.network_timeout)
+        self.seen: dict[str, str] = {}
+        """The last sign of life of each machine by its ref; other threads may read it."""
+        self._engine: Engine | None = None
+        self._last: CycleResult | None = None
 
-    def engine(self) -> Engine:
-        """Make the sync engine, wired to the ledger."""
-        raise NotImplementedError
+    def engine(
+        self,
+        *,
+        page: str | None = None,
+        agents: Callable[[], AgentStates] | None = None,
+        on_ingest: Callable[[], None] = lambda: None,
+    ) -> Engine:
+        """Make the sync engine, wired to the ledger.
+
+        ``page`` is the state that this machine's page shall show; ``agents`` implies ACTIVE. With neither the page is left
+        alone: a single command is no sign of life. ``on_ingest`` is called on the engine's thread when messages came.
+        """
+
+        def on_tip(tip: str) -> int:
+            came = ingest(self.mailbox, self.ledger, self.journal, self.settings.machine.id, tip)
+            on_ingest()
+            return came.messages
+
+        told = _Page(self, page or ("ACTIVE" if agents is not None else None), agents)
+
+        def status() -> Status | None:
+            self.look_around()
+            return told.status()
+
+        self._engine = Engine(
+            self.mailbox,
+            self.journal,
+            self.settings.sync,
+            self.settings.machine,
+            facts=Facts(final=self.ledger.final, status=status),
+            on_tip=on_tip,
+        )
+        return self._engine
+
+    def candidates(self) -> list[Envelope]:
+        """Return what may be handed to agents now."""
+        return candidates(self.ledger, self.journal, self.settings.machine.id)
+
+    def fleet(self) -> frozenset[str]:
+        """Return the ids of the machines that are known, this one among them."""
+        pages = {page.id for page in self.ledger.statuses()}
+        return frozenset({self.settings.machine.id, *pages, *self.ledger.seen(), *self.seen})
+
+    def look_around(self) -> None:
+        """Note when each machine gave its last sign of life; on the mailbox's thread."""
+        prefix = f"refs/gitsync/remote/{self.mailbox.branch}/machine/"
+        refs = self.mailbox.refs(prefix)
+        self.seen = {
+            name.removeprefix(prefix): clock.stamp(self.mailbox.commit(sha).committer.date) for name, sha in refs.items()
+        }
+
+    def refresh(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Bring the ledger up to the branch as it was last fetched; on the mailbox's thread."""
+        tip = self.mailbox.ref(self.mailbox.tracking_ref)
+        if tip is not None and tip != self.ledger.head():
+            ingest(self.mailbox, self.ledger, self.journal, self.settings.machine.id, tip, progress=progress)
+        self.look_around()
+
+    def note(self, result: CycleResult) -> None:
+        """Keep the outcome of a cycle for those who ask when no process runs."""
+        self._last = result
 
     def close(self) -> None:
         """Let go of processes and files."""
-        raise NotImplementedError
+        if self._engine is not None and self._last is not None:
+            self._remember(self._engine, self._last)
+        self.mailbox.close()
+        self.ledger.close()
+        self.journal.close()
+
+    def _remember(self, engine: Engine, last: CycleResult) -> None:
+        former = self.last_sync()
+        contact = former.get("contact") if engine.contact is None else _ago(clock.monotonic() - engine.contact)
+        self.journal.set_meta(_LAST, json.dumps({"state": last.state, "error": last.error, "contact": contact}))
+
+    def last_sync(self) -> Json:
+        """Return what the last process or command left: state, error, contact."""
+        try:
+            value = json.loads(self.journal.meta(_LAST) or "{}")
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+class _Page:
+    """What this machine's page says; changes of agents are told only when they last."""
+
+    def __init__(self, opened: Opened, state: str | None, agents: Callable[[], AgentStates] | None) -> None:
+        self._opened = opened
+        self._state = state
+        self._agents = agents
+        self._told: Status | None = None
+        self._next: tuple[Status, float] | None = None
+
+    def status(self) -> Status | None:
+        """Return the status to publish, None to leave the page as it is."""
+        if self._state is None:
+            return None
+        status = self._now(self._state)
+        if status is None or self._told is None:
+            self._told = status
+            return status
+        if _without_queues(status) == _without_queues(self._told):
+            self._next = None
+            return self._told
+        moment = clock.monotonic()
+        if self._next is None or _without_queues(self._next[0]) != _without_queues(status):
+            self._next = (status, moment)
+        if moment - self._next[1] >= HOLD:
+            self._told, self._next = status, None
+        return self._told
+
+    def _now(self, state: str) -> Status | None:
+        settings = self._opened.settings
+        states = self._agents() if self._agents is not None else {}
+        rows = []
+        for spec in settings.agents:
+            agent_state, queue = states.get(spec.name, ("offline", 0))
+            if agent_state == "starting":
+                return None  # the first health check decides; until then nothing is known that is worth a commit
+            shown = "online" if agent_state == "busy" else agent_state
+            rows.append(AgentRow(spec.name, spec.kind, shown, spec.specialty, spec.types, queue))
+        machine = settings.machine
+        return Status(
+            id=machine.id, name=machine.name, state=state, role=machine.role, agents=tuple(rows), capacity=(), blockers=()
+        )
+
+
+def _without_queues(status: Status) -> Status:
+    return replace(status, agents=tuple(replace(row, queue=0) for row in status.agents))
 
 
 def open_machine(settings: Settings) -> Opened:
     """Open clone, journal and ledger of these settings."""
-    raise NotImplementedError
+    return Opened(settings)
+
+
+def status_document(
+    opened: Opened,
+    *,
+    last: CycleResult | None,
+    contact: float | None,
+    agents: AgentStates | None,
+    process: Json | None,
+) -> Json:
+    """Return the document of ``gitsync status --json``; ``contact`` is a monotonic second, ``agents`` None without a process."""
+    machine = opened.settings.machine
+    former = opened.last_sync() if last is None and contact is None else {}
+    age = clock.monotonic() - contact if contact is not None else _age_of(former.get("contact"))
+    own = own_state(agents)
+    return {
+        "machine": {"id": machine.id, "name": machine.name, "role": machine.role, "state": own},
+        "process": process,
+        "sync": {
+            "state": last.state if last is not None else former.get("state", "unknown"),
+            "head": opened.ledger.head(),
+            "last_contact": _ago(age) if age is not None else None,
+            "age_s": round(age, 1) if age is not None else None,
+            "pending": opened.journal.pending_count(),
+            "error": last.error if last is not None else former.get("error"),
+            "remedy": last.remedy if last is not None else None,
+            "folder": last.folder if last is not None else None,
+        },
+        "computers": computers_document(opened, alive=process is not None, state=own),
+        "agents": agents_document(opened, agents),
+        "counters": opened.ledger.counters(),
+    }
+
+
+def computers_document(opened: Opened, *, alive: bool, state: str | None = None) -> list[Json]:
+    """Return the fleet as this machine knows it."""
+    return fleet_view(
+        opened.ledger,
+        opened.journal,
+        opened.settings.machine.id,
+        now=clock.utcnow(),
+        seen=opened.seen,
+        own_state=state or ("ACTIVE" if alive else "OFFLINE"),
+    )
+
+
+def agents_document(opened: Opened, agents: AgentStates | None) -> list[Json]:
+    """Return the agents of this machine; without a process nobody works, and only what waits is known."""
+    rows = []
+    for spec in opened.settings.agents:
+        waiting = len(opened.journal.intents(("waiting",), agent=spec.name))
+        state, queue = (agents or {}).get(spec.name, ("offline", 0))
+        rows.append(
+            {
+                "name": spec.name,
+                "kind": spec.kind,
+                "state": state,
+                "queue": queue + waiting,
+                "types": list(spec.types),
+                "specialty": spec.specialty,
+                "default": spec.default,
+            }
+        )
+    return rows
+
+
+def own_state(agents: AgentStates | None) -> str:
+    """Say what this machine is doing; None for ``agents`` means that no process runs."""
+    if agents is None:
+        return "OFFLINE"
+    return "WORKING" if any(queue for _, queue in agents.values()) else "ACTIVE"
+
+
+def sync_document(result: CycleResult) -> Json:
+    """Return the document of ``gitsync sync --json``, with the exit code that belongs to it."""
+    return {
+        "state": result.state,
+        "head": result.head,
+        "pulled": result.pulled,
+        "pushed": result.pushed,
+        "received": result.received,
+        "sent": result.sent,
+        "pending": result.pending,
+        "error": result.error,
+        "remedy": result.remedy,
+        "folder": result.folder,
+        "kind": result.kind or None,
+        "troubles": [{"path": trouble.path, "text": trouble.text} for trouble in result.troubles],
+        "exit": _EXIT.get(result.state, EXIT_ERROR),
+    }
+
+
+def _ago(seconds: float) -> str:
+    return clock.stamp(clock.utcnow() - timedelta(seconds=seconds))
+
+
+def _age_of(stamp: object) -> float | None:
+    if not isinstance(stamp, str):
+        return None
+    try:
+        return max(0.0, (clock.utcnow() - datetime.fromisoformat(stamp)).total_seconds())
+    except ValueError:
+        return None

@@ -20,9 +20,13 @@ from gitsync.config.load import check_trust, load
 from gitsync.config.places import Registered
 from gitsync.config.settings import STATE_DIR, Settings
 from gitsync.errors import GitsyncError, Halted, Refused, TryLater, UsageError
+from gitsync.ledger.values import Op
 from gitsync.machine import Opened, open_machine
 from gitsync.protocol.identity import Machine
+from gitsync.protocol.paths import status_path
+from gitsync.protocol.status import read_status
 from gitsync.sync.lock import CloneLock
+from gitsync.sync.presence import binding, read_beat
 from gitsync.sync.values import CycleResult, Request
 
 How = Literal["new", "joined", "again"]
@@ -260,15 +264,57 @@ def _first_cycle(settings: Settings, *, begin: bool, take_over: bool) -> tuple[s
         opened = open_machine(settings)
         try:
             url = opened.mailbox.url()
-            opened.born(begin=mailbox_files() if begin else {})
+            _refuse_double(opened, take_over)
+            _remember_beginning(opened, mailbox_files() if begin else {})
             engine = opened.engine(page="IDLE")
             if take_over:
                 engine.take_over()
             result = engine.cycle(Request(settle_now=True))
+            opened.note(result)
             _check(result, url, settings)
+            opened.refresh()
             return url, _others(opened)
         finally:
             opened.close()
+
+
+def _refuse_double(opened: Opened, take_over: bool) -> None:
+    """Raise Halted when another computer has the id, before that computer can notice us.
+
+    The engine would tell it that its id is contested, and it would stop: a mistyped --id must not do that.
+    """
+    if take_over or opened.journal.meta("beat") is not None:
+        return
+    mailbox, ident = opened.mailbox, opened.settings.machine.id
+    found = mailbox.fetch()
+    sha = found.machine.get(ident)
+    if sha is not None:
+        commit = mailbox.commit(sha)
+        beat = read_beat(commit.message, commit.committer.date)
+        if beat is None or beat.bound != binding(mailbox.path):
+            raise _double(ident, f"it was last seen {clock.stamp(commit.committer.date)}")
+    elif found.tip is not None:
+        # Where the host refuses such refs, the page carries the install id (PROTOCOL 7).
+        entry = mailbox.lookup(mailbox.commit(found.tip).tree, status_path(ident))
+        page = read_status(mailbox.blob(entry.sha)) if entry is not None else None
+        if page is not None and page.install is not None:
+            raise _double(ident, f"its page {status_path(ident)} says so")
+
+
+def _double(ident: str, why: str) -> Halted:
+    return Halted(
+        f"the id {ident} is taken by another computer", why,
+        "choose another --id; or, if this computer replaces that one, add --take-over", kind="double-id",
+    )  # fmt: skip
+
+
+def _remember_beginning(opened: Opened, template: dict[str, bytes]) -> None:
+    """Record the horizon (PROTOCOL 4); queue what a new mailbox begins with."""
+    journal, mailbox = opened.journal, opened.mailbox
+    if journal.meta("horizon") is None:
+        journal.set_meta("horizon", mailbox.ref(mailbox.tracking_ref))
+    waiting = {op.ident for op in journal.pending() if op.kind == "import"}
+    journal.enqueue_many([Op("import", path, "", data) for path, data in template.items() if path not in waiting])
 
 
 def _others(opened: Opened) -> tuple[str, ...]:
@@ -280,12 +326,8 @@ def _check(result: CycleResult, url: str, settings: Settings) -> None:
     if result.state == "ok":
         return
     what, remedy = result.error or f"syncing with {url} failed", result.remedy or ""
-    ident = settings.machine.id
     if result.kind == "double-id":
-        raise Halted(
-            f"the id {ident} is taken by another computer", what,
-            "choose another --id; or, if this computer replaces that one, add --take-over", kind=result.kind,
-        )  # fmt: skip
+        raise _double(settings.machine.id, what)
     if result.state == "offline":
         raise TryLater(what, f"the remote is {url}", remedy)
     if result.state == "refused":

@@ -1,0 +1,132 @@
+"""Show messages: inbox, one message, a thread, a search."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gitsync.cli.stores import opened
+from gitsync.cli.terminal import clean, clean_line, print_json, say, table
+from gitsync.errors import EXIT_OK, UsageError
+
+Entry = Mapping[str, Any]
+
+
+def inbox(args: Namespace) -> int:
+    """List messages to this machine."""
+    from gitsync.inbox import inbox_view
+
+    with opened(args) as stores:
+        if args.agent is not None and args.agent not in stores.agents():
+            raise UsageError(
+                f"no agent {args.agent!r} on this computer", "", "there are: " + (", ".join(sorted(stores.agents())) or "none")
+            )
+        entries = inbox_view(
+            stores.ledger,
+            stores.journal,
+            stores.machine,
+            agent=args.agent,
+            unread=args.unread,
+            sender=args.sender,
+            limit=_limit(args),
+        )
+    return _list(entries, args, "the inbox is empty")
+
+
+def show(args: Namespace) -> int:
+    """Show one message with its receipts."""
+    from gitsync.inbox import show_view
+
+    with opened(args) as stores:
+        entry = show_view(stores.ledger, stores.journal, stores.machine, args.id)
+    if args.json:
+        print_json(entry)
+    else:
+        print_message(entry)
+    return EXIT_OK
+
+
+def thread(args: Namespace) -> int:
+    """Show a conversation, oldest first."""
+    from gitsync.inbox import thread_view
+
+    with opened(args) as stores:
+        entries = thread_view(stores.ledger, stores.journal, stores.machine, args.id)
+    if args.json:
+        print_json(entries)
+        return EXIT_OK
+    for number, entry in enumerate(entries):
+        if number:
+            say("─" * 40)
+        print_message(entry)
+    return EXIT_OK
+
+
+def search(args: Namespace) -> int:
+    """Find messages that contain all the words."""
+    from gitsync.inbox import search_view
+
+    with opened(args) as stores:
+        entries = search_view(stores.ledger, stores.journal, stores.machine, " ".join(args.words), limit=_limit(args))
+    return _list(entries, args, "nothing found")
+
+
+def _limit(args: Namespace) -> int:
+    if args.limit < 1:
+        raise UsageError("--limit must be at least 1")
+    return int(args.limit)
+
+
+def _list(entries: Sequence[Entry], args: Namespace, none: str) -> int:
+    if args.json:
+        print_json(entries)
+    elif not entries:
+        say(none)
+    else:
+        table(
+            ("id", "date", "from", "to", "priority", "state", "subject"),
+            [
+                (
+                    str(entry["id"]),
+                    str(entry["date"] or "–"),
+                    str(entry["from"]),
+                    ", ".join(entry["to"]),
+                    str(entry["priority"]),
+                    str(entry["state"] or "–"),
+                    str(entry["subject"]),
+                )
+                for entry in entries
+            ],
+            wide="subject",
+        )
+    return EXIT_OK
+
+
+def print_message(entry: Entry) -> None:
+    """Print one message to a person; what others wrote cannot move the cursor or end the page."""
+    print(clean_line(str(entry["subject"])))
+    for label, key in (
+        ("id", "id"),
+        ("from", "from"),
+        ("to", "to"),
+        ("date", "date"),
+        ("priority", "priority"),
+        ("type", "type"),
+        ("thread", "thread"),
+        ("answers", "in_reply_to"),
+        ("state", "state"),
+    ):
+        value = entry.get(key)
+        text = ", ".join(value) if isinstance(value, list | tuple) else str(value or "")
+        if text and not (key == "priority" and text == "normal") and not (key == "thread" and text == entry["id"]):
+            print(f"  {label:<9} {clean_line(text)}")
+    print()
+    print(clean(str(entry.get("body") or "")))
+    receipts = entry.get("receipts") or []
+    if receipts:
+        print()
+    for receipt in receipts:
+        who = receipt["machine"] + (f"/{receipt['agent']}" if receipt["agent"] else "")
+        why = f" — {receipt['reason']}" if receipt["reason"] else ""
+        print(clean_line(f"  {receipt['date']}  {who}: {receipt['outcome']}, attempt {receipt['attempt']}{why}"))

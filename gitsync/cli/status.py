@@ -1,0 +1,101 @@
+"""Show how this machine and the fleet are."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from gitsync.cli.client import connect
+from gitsync.cli.settings import own_settings
+from gitsync.cli.stores import machine
+from gitsync.cli.terminal import clean_line, duration, print_json, say, table
+from gitsync.errors import EXIT_OK
+
+
+def status(args: Namespace) -> int:
+    """Show fleet and machine, through the running process if there is one."""
+    document = _document(args)
+    if args.json:
+        print_json(document)
+    else:
+        _show(document)
+    return EXIT_OK
+
+
+def agents(args: Namespace) -> int:
+    """Show the agents of this machine."""
+    rows = _document(args)["agents"]
+    if args.json:
+        print_json(rows)
+    elif not rows:
+        say("no agents; add some to .gitsync/config.toml")
+    else:
+        _agents(rows)
+    return EXIT_OK
+
+
+def _document(args: Namespace) -> Mapping[str, Any]:
+    settings = own_settings(args)
+    client = connect(settings)
+    if client is not None:
+        found: Mapping[str, Any] = client.get("/status", timeout=10.0)
+        return found
+    with machine(settings) as opened:
+        from gitsync.machine import status_document
+
+        opened.refresh()
+        return status_document(opened, last=None, contact=None, agents=None, process=None)
+
+
+def _show(document: Mapping[str, Any]) -> None:
+    own, process, sync = document["machine"], document["process"], document["sync"]
+    name = f" ({own['name']})" if own["name"] else ""
+    say(f"computer {own['id']}{name}: {own['state']}")
+    if process is None:
+        say("process    none: gitsync up --detach")
+    else:
+        say(f"process    pid {process['pid']}, port {process['port']}, since {process['since']}")
+    contact = f"{duration(sync['age_s'])} ago" if sync["age_s"] is not None else "never"
+    say(f"sync       {sync['state']}, last contact {contact}, {sync['pending']} waiting to be pushed")
+    for key in ("error", "remedy"):
+        if sync.get(key):
+            print(f"           {clean_line(str(sync[key]))}")
+    for line in document.get("blockers") or ():
+        print(f"blocker    {clean_line(str(line))}")
+    if document["computers"]:
+        say()
+        table(
+            ("computer", "name", "state", "last seen", "lag"),
+            [
+                (
+                    str(row["id"]),
+                    str(row["name"] or "–"),
+                    str(row["state"] or "–"),
+                    str(row["last_seen"] or "–"),
+                    duration(row["lag_s"]),
+                )
+                for row in document["computers"]
+            ],
+            wide="name",
+        )
+    if document["agents"]:
+        say()
+        _agents(document["agents"])
+
+
+def _agents(rows: list[Mapping[str, Any]]) -> None:
+    table(
+        ("agent", "kind", "state", "queue", "types"),
+        [
+            (
+                str(row["name"]),
+                str(row["kind"]),
+                str(row["state"]),
+                str(row["queue"]),
+                ", ".join(row.get("types") or ()) + (" (default)" if row.get("default") else ""),
+            )
+            for row in rows
+        ],
+        wide="types",
+    )

@@ -1,0 +1,102 @@
+"""What reading commands read: ledger and journal, brought up to date first where no process does that."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitsync.cli.client import Client, connect
+from gitsync.cli.settings import own_settings
+from gitsync.config.settings import Settings
+from gitsync.errors import GitsyncError
+
+if TYPE_CHECKING:
+    from gitsync.ledger.journal import Journal
+    from gitsync.ledger.ledger import Ledger
+    from gitsync.machine import Opened
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The two stores of this machine, and the process that keeps them fresh, if there is one."""
+
+    settings: Settings
+    ledger: Ledger
+    journal: Journal
+    client: Client | None
+
+    @property
+    def machine(self) -> str:
+        """The id of this machine."""
+        return self.settings.machine.id
+
+    def fleet(self) -> frozenset[str]:
+        """Return the ids of the machines that are known."""
+        pages = {page.id for page in self.ledger.statuses()}
+        return frozenset({self.machine, *pages, *self.ledger.seen()})
+
+    def agents(self) -> frozenset[str]:
+        """Return the names of this machine's agents."""
+        return frozenset(spec.name for spec in self.settings.agents)
+
+    def wake(self) -> None:
+        """Tell the process that there is something to push; it finds out by itself, only later, if it does not answer."""
+        if self.client is not None:
+            try:
+                self.client.post("/wake")
+            except GitsyncError:
+                return
+
+
+@contextmanager
+def opened(args: Namespace, *, fresh: bool = True) -> Iterator[Stores]:
+    """Open the stores; without a process, read what was fetched since into the ledger first (``fresh``)."""
+    settings = own_settings(args)
+    refuse_lost_clone(settings)
+    client = connect(settings)
+    if client is None and fresh:
+        _refresh(settings)
+    from gitsync.ledger.journal import Journal
+    from gitsync.ledger.ledger import Ledger
+
+    journal = Journal(settings.journal_file)
+    try:
+        ledger = Ledger(settings.ledger_file)
+        try:
+            yield Stores(settings, ledger, journal, client)
+        finally:
+            ledger.close()
+    finally:
+        journal.close()
+
+
+def refuse_lost_clone(settings: Settings) -> None:
+    """Raise where the clone is gone: opening the journal would quietly begin an empty one in its place."""
+    if not (settings.mailbox / ".git").is_dir():
+        raise GitsyncError(
+            f"the mailbox {settings.mailbox} is gone", "it is a clone with the journal of what is under way in it",
+            "put it back if it was moved; else run: gitsync init",
+        )  # fmt: skip
+
+
+@contextmanager
+def machine(settings: Settings) -> Iterator[Opened]:
+    """Open the whole machine, clone included, in this process."""
+    from gitsync.machine import open_machine
+
+    refuse_lost_clone(settings)
+    found = open_machine(settings)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def _refresh(settings: Settings) -> None:
+    from gitsync.cli.progress import Bar
+
+    with machine(settings) as found, Bar("reading the history") as bar:
+        found.refresh(lambda done, total: bar.show(f"{done} of {total} commits", 100 * done // max(total, 1)))

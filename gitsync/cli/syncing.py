@@ -1,0 +1,85 @@
+"""One sync cycle, through the running process or in this one."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from gitsync import clock
+from gitsync.cli.client import connect
+from gitsync.cli.settings import own_settings
+from gitsync.cli.stores import machine
+from gitsync.cli.terminal import clean_line, note, print_json, say
+from gitsync.config.settings import Settings
+from gitsync.errors import EXIT_ERROR, EXIT_OK
+from gitsync.sync.lock import CloneLock, LockHeld
+
+QUEUE = 15.0
+"""Seconds to wait for another command that works on the clone."""
+
+
+def sync(args: Namespace) -> int:
+    """Run one cycle now and print what came and went; without a process nothing is handed to agents."""
+    settings = own_settings(args)
+    document = cycle(
+        settings, accept_rewrite=args.accept_rewrite, accept_deletions=args.accept_deletions
+    )
+    if args.json:
+        print_json(document)
+    else:
+        _show(document)
+    code = int(document.get("exit", EXIT_OK if document["state"] == "ok" else EXIT_ERROR))
+    if code != EXIT_OK:
+        note(f"gitsync: {clean_line(document['error'] or 'the cycle did not succeed: ' + document['state'])}")
+        if document.get("remedy"):
+            note(f"  {clean_line(document['remedy'])}")
+    return code
+
+
+def cycle(settings: Settings, *, accept_rewrite: bool = False, accept_deletions: bool = False) -> Mapping[str, Any]:
+    """Run one cycle and return the document of `gitsync sync --json`."""
+    begun = clock.monotonic()
+    while True:
+        client = connect(settings)
+        if client is not None:
+            body = {"settle": True, "accept_rewrite": accept_rewrite, "accept_deletions": accept_deletions}
+            found: Mapping[str, Any] = client.post("/sync", body, timeout=4 * settings.sync.network_timeout + 60)
+            return found
+        lock = CloneLock(settings.clone_lock_file)
+        try:
+            lock.acquire()
+        except LockHeld:
+            # A process that is just starting, or another command: both are over soon.
+            if clock.monotonic() - begun > QUEUE:
+                raise
+            clock.sleep(0.05)
+            continue
+        try:
+            return _alone(settings, accept_rewrite=accept_rewrite, accept_deletions=accept_deletions)
+        finally:
+            lock.release()
+
+
+def _alone(settings: Settings, *, accept_rewrite: bool, accept_deletions: bool) -> Mapping[str, Any]:
+    from gitsync.machine import sync_document
+    from gitsync.sync.values import Request
+
+    with machine(settings) as opened:
+        result = opened.engine().cycle(
+            Request(settle_now=True, accept_rewrite=accept_rewrite, accept_deletions=accept_deletions, retry=True)
+        )
+        opened.note(result)
+        opened.refresh()
+        return sync_document(result)
+
+
+def _show(document: Mapping[str, Any]) -> None:
+    say(
+        f"{document['state']}: {document['pulled']} commits in, {document['pushed']} out; "
+        f"{document['received']} messages received, {document['sent']} sent; {document['pending']} waiting"
+    )
+    if document.get("folder") not in (None, "ok"):
+        say(f"the mailbox folder is left alone: {document['folder']}")
+    for trouble in document.get("troubles") or ():
+        print(f"  {clean_line(trouble['path'])}: {clean_line(trouble['text'])}")

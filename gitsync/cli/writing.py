@@ -1,0 +1,169 @@
+"""Send, answer, settle and take back messages. Each is durable when the command returns."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from gitsync.cli.stores import Stores, opened
+from gitsync.cli.terminal import note, print_json, say
+from gitsync.errors import EXIT_OK, GitsyncError, UsageError
+
+
+def send(args: Namespace) -> int:
+    """Send a message; print its id."""
+    body = _body(args)
+    wait = _seconds(args.wait)
+    with opened(args) as stores:
+        sender = _sender(args, stores)
+        if stores.client is not None:
+            told = stores.client.post(
+                "/send",
+                {
+                    "from": sender or "",
+                    "to": args.to,
+                    "subject": args.subject,
+                    "message": body,
+                    "type": args.type,
+                    "priority": args.priority,
+                    "thread": args.thread or "",
+                    "in_reply_to": args.in_reply_to or "",
+                },
+                timeout=10.0,
+            )
+        else:
+            told = _enqueue(args, stores, sender, body)
+        return _told(args, stores, told, wait)
+
+
+def reply(args: Namespace) -> int:
+    """Answer a message, in its thread."""
+    from gitsync.outbox import reply as answer
+
+    body = _body(args)
+    wait = _seconds(args.wait)
+    with opened(args) as stores:
+        message = answer(
+            stores.journal,
+            stores.settings.machine,
+            stores.fleet(),
+            stores.agents(),
+            stores.ledger,
+            args.id,
+            body,
+            sender_agent=_sender(args, stores),
+            type=args.type,
+            priority=args.priority if args.priority != "normal" else None,
+        )
+        stores.wake()
+        return _told(args, stores, _ticket(stores, message.id), wait)
+
+
+def ack(args: Namespace) -> int:
+    """Settle a message."""
+    from gitsync.inbox import ack as settle
+
+    with opened(args) as stores:
+        settle(
+            stores.ledger, stores.journal, stores.machine, args.id, args.outcome, agent=args.agent, reason=args.reason
+        )
+        stores.wake()
+    say(f"{args.id}: {args.outcome}")
+    return EXIT_OK
+
+
+def withdraw(args: Namespace) -> int:
+    """Take back a message of this computer."""
+    from gitsync.outbox import withdraw as take_back
+
+    with opened(args) as stores:
+        word = take_back(stores.journal, stores.settings.machine, stores.ledger, args.id)
+        stores.wake()
+    say(f"{args.id}: {word}")
+    return EXIT_OK
+
+
+def _enqueue(args: Namespace, stores: Stores, sender: str | None, body: str) -> Mapping[str, Any]:
+    from gitsync.outbox import send as put
+
+    message = put(
+        stores.journal,
+        stores.settings.machine,
+        stores.fleet(),
+        stores.agents(),
+        args.to,
+        args.subject,
+        body,
+        ledger=stores.ledger,
+        sender_agent=sender,
+        type=args.type,
+        priority=args.priority,
+        thread=args.thread,
+        in_reply_to=args.in_reply_to,
+    )
+    return _ticket(stores, message.id)
+
+
+def _ticket(stores: Stores, ident: str) -> Mapping[str, Any]:
+    return {"id": ident, "status": "local" if stores.journal.local(ident) is not None else "queued"}
+
+
+def _told(args: Namespace, stores: Stores, told: Mapping[str, Any], wait: float | None) -> int:
+    if wait is None:
+        if args.json:
+            print_json(told)
+        else:
+            say(told["id"])
+            if stores.client is None:
+                note("no process is running: it leaves with the next gitsync sync or gitsync up")
+        return EXIT_OK
+    if not args.json:
+        note(told["id"])
+    from gitsync.cli.waiting import wait_for
+
+    return wait_for(stores, told, wait, json=args.json)
+
+
+def _sender(args: Namespace, stores: Stores) -> str | None:
+    if args.sender is None:
+        return None
+    name: str = args.sender.removeprefix("self/").removeprefix(f"{stores.machine}/")
+    if name not in stores.agents():
+        raise UsageError(
+            f"no agent {args.sender!r} on this computer", "a message can be written as one of its own agents only",
+            "there are: " + (", ".join(sorted(stores.agents())) or "none"),
+        )  # fmt: skip
+    return name
+
+
+def _body(args: Namespace) -> str:
+    if args.message is not None:
+        return str(args.message)
+    try:
+        if args.file is not None:
+            data = args.file.read_bytes()
+        elif args.source is not None:
+            data = sys.stdin.buffer.read()
+        else:
+            return ""
+    except OSError as error:
+        raise GitsyncError(f"cannot read {args.file}", error.strerror or str(error)) from error
+    try:
+        return str(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            "the text is not UTF-8", f"byte {error.start} is {data[error.start]:#04x}", "convert it first: iconv -t UTF-8"
+        ) from None
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    from gitsync.config.units import parse_duration
+
+    try:
+        return parse_duration(text if not text.replace(".", "", 1).isdigit() else text + "s")
+    except ValueError:
+        raise UsageError(f"--wait {text!r} is not a time", "", "use seconds, or 250ms 5s 5m 2h 1d") from None
