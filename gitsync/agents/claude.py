@@ -77,8 +77,9 @@ class ClaudeAgent:
             if error.started:
                 return Outcome(kind="uncertain", reason=str(error))
             return Outcome(kind="failed", started=False, reason=str(error))
+        kind = answer.get("kind")
         return Outcome(
-            kind="done" if answer.get("kind") == "done" else "failed",
+            kind=kind if kind in ("done", "uncertain") else "failed",
             reply=str(answer.get("reply", "")).strip(),
             reason=str(answer.get("reason", "")),
             started=bool(answer.get("started", True)),

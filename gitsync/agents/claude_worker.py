@@ -79,8 +79,9 @@ async def answer(client: anthropic.AsyncAnthropic, request: Mapping[str, Any]) -
     except anthropic.APIStatusError as error:
         return _refusal(error)
     except anthropic.APIConnectionError as error:
-        began = not _never_connected(error)
-        return {"kind": "failed", "started": began, "reason": f"no connection to the API: {_deepest(error)}"}
+        if _never_connected(error):
+            return {"kind": "failed", "started": False, "reason": f"cannot reach the API: {_deepest(error)}"}
+        return {"kind": "uncertain", "reason": f"connection to the API broke: {_deepest(error)}"}
     except anthropic.AnthropicError as error:
         return {"kind": "failed", "reason": f"{type(error).__name__}: {error}"}
     return _reply(message, retries, request["max_tokens"])

@@ -150,8 +150,8 @@ def _joined(url: str, path: str) -> str:
 
 
 def _place(url: str) -> str:
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2]
+    """Return host and port, without a password that the address may hold."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
 
 
 def _said(error: BaseException) -> str:

@@ -12,7 +12,7 @@ import contextlib
 import json
 import re
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,8 +94,8 @@ class MessagesServer:
         extra: dict[str, str] = {}
         if (method, path.partition("?")[0]) != ("POST", "/v1/messages"):
             status, document = _error(404, f"no {method} {path} here")
-        elif not headers.get("x-api-key"):
-            status, document = _error(401, "x-api-key header is required")
+        elif not _key(headers):
+            status, document = _error(401, "no API key: neither x-api-key nor Authorization")
         elif self.faults:
             fault = self.faults.pop(0)
             await asyncio.sleep(fault.delay)
@@ -181,6 +181,12 @@ def reply_to(turns: Sequence[str], system: str = "") -> str:
         lines += ["", f"I read your message of {words} word{'s' * (words != 1)}: {_short(body)}."]
     lines += ["", f"(turn {len(turns)} of this conversation{', with a system prompt' if system else ''})"]
     return "\n".join(lines)
+
+
+def _key(headers: Mapping[str, str]) -> str:
+    """Find the key: the SDK sent it as x-api-key before, and in its newest versions sends it as a bearer token."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return headers.get("x-api-key", "") or (token.strip() if scheme.lower() == "bearer" else "")
 
 
 def _short(text: str, limit: int = 120) -> str:

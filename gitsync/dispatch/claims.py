@@ -66,7 +66,8 @@ class Claims:
         if self._again.get(key, 0.0) > clock.monotonic():
             return
         if key in self._by_line:
-            self._first_line(envelope)
+            if self._first_line(envelope):
+                then()
             return
         task = asyncio.create_task(self._pursue(envelope, fits, then))
         self._tasks[key] = task

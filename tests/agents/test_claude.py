@@ -1,0 +1,257 @@
+"""What is particular to Claude models: the worker process, turns, retries, tokens and costs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitsync import clock
+from gitsync.agents.base import Agent, Turn, open_agent, open_agents
+from gitsync.agents.claude import ClaudeAgent, Worker, turns
+from gitsync.agents.prices import cost
+from gitsync.agents.spec import AgentSpec
+from gitsync.demo.messages_api import Fault, serving
+from tests.agents.benches import ENVIRON, parcel
+
+
+def spec(url: str, name: str = "mechanic", **more: Any) -> AgentSpec:
+    given: dict[str, Any] = {"model": "claude-haiku-4-5", "api_key_env": "TEST_KEY", "base_url": url, **more}
+    return AgentSpec(name=name, kind="claude", **given)
+
+
+def worker_of(agent: Agent) -> Worker:
+    assert isinstance(agent, ClaudeAgent)
+    return agent._worker
+
+
+async def until(holds: Any, limit: float = 5.0) -> None:
+    end = clock.monotonic() + limit
+    while not holds():
+        assert clock.monotonic() < end
+        await asyncio.sleep(0.02)
+
+
+def test_the_conversation_arrives_as_alternating_turns_with_the_system_prompt(tmp_path: Path) -> None:
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "m.md").write_text("You are the mechanic.\n")
+    history = (
+        Turn(own=True, sender="2/mechanic", text="I begin, which the API does not allow"),
+        Turn(own=False, sender="1", text="one"),
+        Turn(own=False, sender="3", text="two"),
+        Turn(own=True, sender="2/mechanic", text="three"),
+    )
+
+    async def play() -> tuple[Any, Any]:
+        async with serving() as server:
+            agent = open_agent(spec(server.url, system="prompts/m.md", max_tokens=99), tmp_path, environ=ENVIRON)
+            told = await agent.deliver(parcel(history=history))
+            await agent.close()
+            return server.requests[0], told
+
+    request, told = asyncio.run(play())
+    assert [message["role"] for message in request["messages"]] == ["user", "assistant", "user"]
+    assert request["messages"][0]["content"] == "From 1:\none\n\nFrom 3:\ntwo"
+    assert request["messages"][2]["content"].startswith("From 1/mechanic:\nSubject: Deploy\n\nPlease deploy")
+    assert (request["system"], request["max_tokens"]) == ("You are the mechanic.", 99)
+    assert told.kind == "done"
+    assert "turn 3 of this conversation, with a system prompt" in told.reply
+    assert told.usage["model"] == "claude-haiku-4-5"
+    assert told.usage["input_tokens"] > 0
+    expected = (told.usage["input_tokens"] * 1.0 + told.usage["output_tokens"] * 5.0) / 1e6
+    assert told.usage["cost_usd"] == pytest.approx(expected)
+
+
+def test_turns_of_one_message() -> None:
+    assert turns(parcel(body="")) == [{"role": "user", "content": "From 1/mechanic:\nSubject: Deploy"}]
+
+
+def test_one_worker_serves_all_agents_and_ends_when_idle(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with serving() as server:
+            specs = [spec(server.url, name, worker_idle=0.3) for name in ("a", "b")]
+            agents = open_agents(specs, tmp_path, environ=ENVIRON)
+            worker = worker_of(agents["a"])
+            assert worker is worker_of(agents["b"])
+            assert worker.pid is None
+            asked = [agents[name].deliver(parcel()) for name in ("a", "b", "a")]
+            assert {told.kind for told in await asyncio.gather(*asked)} == {"done"}
+            pid = worker.pid
+            assert pid is not None
+            await until(lambda: not Path(f"/proc/{pid}").exists())
+            assert (await agents["b"].deliver(parcel())).kind == "done"
+            assert worker.pid not in (None, pid)
+            await agents["a"].close()
+
+    asyncio.run(play())
+
+
+def test_a_worker_that_is_killed_at_work_leaves_it_uncertain_and_the_next_goes_on(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with serving([Fault(200, delay=60)]) as server:
+            agent = open_agent(spec(server.url), tmp_path, environ=ENVIRON)
+            worker = worker_of(agent)
+            task = asyncio.create_task(agent.deliver(parcel()))
+            await until(lambda: not server.faults)  # the request has arrived
+            assert worker.pid is not None
+            os.kill(worker.pid, 9)
+            told = await task
+            assert told.kind == "uncertain"
+            assert "worker ended (-9)" in told.reason
+            assert (await agent.deliver(parcel())).kind == "done"
+            await agent.close()
+
+    asyncio.run(play())
+
+
+def test_a_worker_that_cannot_start_has_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no such module >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+
+    async def play() -> None:
+        agent = open_agent(spec("http://127.0.0.1:9"), tmp_path, environ=ENVIRON)
+        told = await agent.deliver(parcel())
+        assert (told.kind, told.started) == ("failed", False)
+        assert "no such module" in told.reason
+        await agent.close()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("status", [429, 500, 529])
+def test_it_tries_again_when_the_server_says_so(status: int, tmp_path: Path) -> None:
+    async def play() -> None:
+        async with serving([Fault(status, retry_after=0.2), Fault(status, retry_after=0.2)]) as server:
+            agent = open_agent(spec(server.url), tmp_path, environ=ENVIRON)
+            told = await agent.deliver(parcel())
+            assert told.kind == "done"
+            assert told.usage is not None
+            assert told.usage["retries"] == 2
+            await agent.close()
+
+    asyncio.run(play())
+
+
+def test_a_bad_key_says_what_to_check(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with serving([Fault(401)]) as server:
+            agent = open_agent(spec(server.url), tmp_path, environ=ENVIRON)
+            told = await agent.deliver(parcel())
+            assert told.kind == "failed"
+            assert "api_key_env" in told.reason
+            await agent.close()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("changes", "environ", "words"),
+    [
+        ({}, {}, "set TEST_KEY"),
+        ({"model": ""}, ENVIRON, "no model"),
+        ({"system": "none.md"}, ENVIRON, "system prompt none.md"),
+    ],
+)
+def test_what_is_missing_is_said_with_the_remedy(
+    changes: dict[str, str], environ: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    async def play() -> None:
+        agent = open_agent(spec("http://127.0.0.1:9", **changes), tmp_path, environ=environ)
+        told = await agent.deliver(parcel())
+        assert (told.kind, told.started) == ("failed", False)
+        assert words in told.reason
+        if "system" not in changes:
+            assert (await agent.health())[0] == "error"
+        await agent.close()
+
+    asyncio.run(play())
+
+
+def test_an_answer_cut_by_max_tokens_says_so(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with serving() as server:
+            agent = open_agent(spec(server.url, max_tokens=3), tmp_path, environ=ENVIRON)
+            told = await agent.deliver(parcel())
+            assert "[cut here: the answer reached max_tokens, 3]" in told.reply
+            await agent.close()
+
+    asyncio.run(play())
+
+
+def test_the_worker_gets_the_key_and_nothing_else_of_the_person(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with serving() as server:
+            environ = {**ENVIRON, "OTHER_SECRET": "x", "ANTHROPIC_CUSTOM_HEADERS": "a: b"}
+            agent = open_agent(spec(server.url), tmp_path, environ=environ)
+            await agent.deliver(parcel())
+            env = Path(f"/proc/{worker_of(agent).pid}/environ").read_bytes()
+            assert b"TEST_KEY=sk-local" in env
+            assert b"OTHER_SECRET" not in env
+            assert b"CUSTOM_HEADERS" not in env
+            await agent.close()
+
+    asyncio.run(play())
+
+
+def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, os, sys\n"
+        "from tests.agents.test_claude import *\n"
+        "async def play():\n"
+        "    async with serving() as server:\n"
+        "        agent = open_agent(spec(server.url), Path('.'), environ=ENVIRON)\n"
+        "        await agent.deliver(parcel())\n"
+        "        print(worker_of(agent).pid, flush=True)\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "asyncio.run(play())\n"
+    )
+    root = Path(__file__).parents[2]
+    ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert ran.returncode == -9, ran.stderr
+    pid = int(ran.stdout)
+    end = clock.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and clock.monotonic() < end:
+        clock.sleep(0.02)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_this_process_never_imports_the_sdk() -> None:
+    code = (
+        "import sys, gitsync.agents.base, gitsync.agents.claude, gitsync.agents.http, gitsync.dispatch.dispatcher\n"
+        "print(sorted({'anthropic', 'httpx', 'tenacity'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[2]
+    ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "dollars"),
+    [
+        ("claude-opus-5-5", {"input_tokens": 1_000_000, "output_tokens": 1_000_000}, 24.0),
+        ("claude-sonnet-4-5-20250929", {"input_tokens": 1000, "output_tokens": 500}, 0.0105),
+        (
+            "claude-haiku-4-5",
+            {
+                "input_tokens": 10,
+                "output_tokens": 0,
+                "cache_creation_input_tokens": 1000,
+                "cache_creation_1h_input_tokens": 400,
+                "cache_read_input_tokens": 2000,
+            },
+            (10 * 1.0 + 600 * 1.25 + 400 * 2.0 + 2000 * 0.10) / 1e6,
+        ),
+        ("claude-haiku-5-5", {"input_tokens": 100_000, "output_tokens": 1000}, 0.0105),
+        ("claude-haiku-5-5", {"input_tokens": 100_001, "output_tokens": 0}, 100_001 * 0.5 / 1e6),
+        ("somebody-elses-model", {"input_tokens": 10, "output_tokens": 10}, None),
+    ],
+)
+def test_what_it_costs(model: str, usage: dict[str, int], dollars: float | None) -> None:
+    assert cost(model, usage) == (None if dollars is None else pytest.approx(dollars))
