@@ -61,8 +61,8 @@ class Books:
             lambda: self._journal.finish(key, agent, "retry", reason=reason, usage=usage, not_before=not_before)
         )
 
-    async def conclude(self, job: Job, outcome: Outcome, state: str, reason: str, seconds: float) -> None:
-        """Write the end: state, receipt and reply in one transaction."""
+    async def conclude(self, job: Job, outcome: Outcome, state: str, reason: str, seconds: float) -> bool:
+        """Write the end: state, receipt and reply in one transaction; True when the reply is for this machine."""
         envelope, agent, now = job.envelope, job.agent, clock.stamp()
         reply = None
         if state == "done" and outcome.reply:
@@ -92,6 +92,7 @@ class Books:
                 local=local,
             )
         )
+        return bool(local)
 
     async def abandon(self, intent: Intent, *, again: bool, reason: str) -> None:
         """Write that a hand-over was cut off: to be tried again where that is safe, else uncertain."""
@@ -136,7 +137,7 @@ def _intent(envelope: Envelope, agent: str, state: str, *, attempt: int = 1, rea
         attempt=attempt,
         key=idempotency_key(envelope, agent),
         content=envelope.content,
-        sender=envelope.sender,
+        sender=envelope.message.sender,
         reason=reason,
     )
 

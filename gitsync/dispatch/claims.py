@@ -48,11 +48,7 @@ class Claims:
         self._by_line: set[str] = set()
         self._again: dict[str, float] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._held: dict[str, str] = {}
-
-    def recover(self) -> None:
-        """Remember the claims of a former process."""
-        self._held = dict(json.loads(self._journal.meta(_META) or "{}"))
+        self._held: dict[str, str] = dict(json.loads(journal.meta(_META) or "{}"))
 
     def won(self, envelope: Envelope) -> bool:
         """Say whether this machine executes it."""
@@ -88,13 +84,26 @@ class Claims:
         for key, ident in list(self._held.items()):
             if ident in waiting or not await asyncio.to_thread(self._finished, key):
                 continue
-            if self._release is not None:
-                try:
-                    await self._release(ident)
-                except GitsyncError:
-                    return  # the remote is away; the claim stands until it is back
-            del self._held[key]
-            await asyncio.to_thread(self._remember)
+            if not await self._remove(key, ident):
+                return  # the remote is away; the claims stand until it is back
+
+    async def give_up(self, envelope: Envelope) -> None:
+        """Leave a message to whoever executed it before this machine's claim."""
+        self._won.discard(envelope.key)
+        self._elsewhere.add(envelope.key)
+        await self._remove(envelope.key, envelope.message.id)
+
+    async def _remove(self, key: str, ident: str) -> bool:
+        if key not in self._held:
+            return True
+        if self._release is not None:
+            try:
+                await self._release(ident)
+            except GitsyncError:
+                return False
+        del self._held[key]
+        await asyncio.to_thread(self._remember)
+        return True
 
     async def stop(self) -> None:
         """Stop claiming; what is won stays won."""

@@ -9,7 +9,6 @@ from typing import Protocol
 from gitsync.agents.spec import AgentSpec
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.ledger.values import Intent
-from gitsync.protocol.address import parse_address
 from gitsync.protocol.message import Message
 from gitsync.routing import INBOX, Route, route
 
@@ -28,7 +27,7 @@ class Envelope(Protocol):
     @property
     def sender(self) -> str: ...
     @property
-    def agent(self) -> str: ...
+    def agents(self) -> Sequence[str]: ...
     @property
     def content(self) -> str: ...
     @property
@@ -70,19 +69,6 @@ class Leave:
 
 
 Decision = Hand | Settle | Leave
-
-
-def targets(envelope: Envelope, machine: str) -> tuple[str, ...]:
-    """Return the agents of this machine that the sender named, or ('',) when none is."""
-    named = [envelope.agent] if envelope.agent else []
-    for text in envelope.message.to:
-        try:
-            address = parse_address(text)
-        except ValueError:
-            continue
-        if address.agent and address.machine in (machine, "self") and address.agent not in named:
-            named.append(address.agent)
-    return tuple(named) or ("",)
 
 
 def automatic(message: Message) -> bool:

@@ -11,7 +11,7 @@ from gitsync import clock
 from gitsync.agents.base import Agent, Outcome
 from gitsync.dispatch.books import Books
 from gitsync.dispatch.claims import Claim, Claims
-from gitsync.dispatch.decide import Envelope, Hand, Settle, automatic, backoff, decide, targets
+from gitsync.dispatch.decide import Envelope, Hand, Settle, automatic, backoff, decide
 from gitsync.dispatch.lanes import Job, next_wake, startable
 from gitsync.dispatch.papers import count_automatic, delivery, thread_of
 from gitsync.dispatch.settings import DispatchSettings
@@ -23,7 +23,9 @@ from gitsync.protocol.message import Message
 
 log = logging.getLogger(__name__)
 
-_STORE_PAUSE = 5.0
+_PAUSE = 5.0
+"""Before another try, when the disk or the remote is away (s)."""
+
 _LOCALS = 500
 
 
@@ -44,10 +46,14 @@ class Dispatcher:
         *,
         claim: Callable[[str], Awaitable[Claim]],
         release: Callable[[str], Awaitable[object]] | None = None,
-        refresh: Callable[[], Awaitable[object]] | None = None,
+        refresh: Callable[[], Awaitable[bool]] | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take what is needed; `refresh` brings the ledger up to the remote's tip, `changed` asks for a sync soon."""
+        """Take what is needed.
+
+        `candidates` gives what may be dispatched now, in order; `claim` and `release` are the engine's; `refresh`
+        brings the ledger up to the remote's tip and says whether it could; `changed` asks for a sync soon.
+        """
         self._journal = journal
         self._ledger = ledger
         self._agents = dict(agents)
@@ -63,6 +69,7 @@ class Dispatcher:
         self._numbers = 0
         self._lock = asyncio.Lock()
         self._again = False
+        self._posted = False
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._errands: set[asyncio.Task[None]] = set()
@@ -76,7 +83,6 @@ class Dispatcher:
         A hand-over that had begun is tried again with the same key where the agent is idempotent or pulls, and is
         uncertain otherwise: nobody can know how far it came (I2).
         """
-        self._claims.recover()
         for intent in await self._books.started():
             spec = self._specs.get(intent.agent)
             again = spec is not None and (spec.idempotent or spec.kind == "inbox")
@@ -147,10 +153,12 @@ class Dispatcher:
         for name, job in list(self._jobs.items()):
             if not job.running and job.envelope.key not in keys:
                 del self._jobs[name]  # taken, settled or withdrawn meanwhile
+        known = {key for key, _ in self._jobs}
         for envelope in arrived:
             if len(self._jobs) >= self._settings.max_queue:
                 break
-            await self._look_at(envelope)
+            if envelope.key not in known or envelope.intents:
+                await self._look_at(envelope)
         await self._claims.let_go(keys)
         self._start()
 
@@ -162,9 +170,7 @@ class Dispatcher:
                 for intent in again:
                     await self._go_on(envelope, intent)
                 return
-            named = targets(envelope, self._settings.machine.id)
-            if any(key == envelope.key for key, _ in self._jobs):
-                return
+            named = envelope.agents or ("",)
             thread = await self._thread(envelope.message) if automatic(envelope.message) else []
             count = count_automatic(thread, envelope.message)
             decisions = [decide(envelope, name, self._specs, self._settings, count) for name in named]
@@ -241,8 +247,7 @@ class Dispatcher:
     async def _run(self, job: Job) -> None:
         stage = "before"
         try:
-            if job.envelope.claim and not await self._still_ours(job):
-                self._jobs.pop(job.name, None)
+            if job.envelope.claim and job.attempt == 1 and not await self._still_ours(job):
                 return
             # Only a model is given the thread; the others find it with `gitsync thread`.
             models = self._agents[job.agent].kind == "claude"
@@ -275,17 +280,26 @@ class Dispatcher:
             # Nothing was handed over: the journal could not be written, and it comes first.
             log.exception("message %s could not be handed over", job.envelope.message.id)
             job.running = False
-            job.not_before = clock.unix() + _STORE_PAUSE
+            job.not_before = clock.unix() + _PAUSE
         finally:
             self._tasks.pop(job.name, None)
-            if not self._draining:
-                self._soon()
+            self._next()
 
     async def _still_ours(self, job: Job) -> bool:
-        """Look again after a claim was won: it is free again once another machine has finished, and then it is done."""
-        if self._refresh is not None:
-            await self._refresh()
-        return any(envelope.key == job.envelope.key for envelope in await asyncio.to_thread(self._candidates))
+        """Look again after a claim was won.
+
+        A claim is free again once another machine has finished, and whoever asks late wins it: then the work is
+        done. Only what the remote says after the win can tell.
+        """
+        if self._refresh is not None and not await self._refresh():
+            job.running = False
+            job.not_before = clock.unix() + _PAUSE
+            return False
+        if any(one.key == job.envelope.key for one in await asyncio.to_thread(self._candidates)):
+            return True
+        self._jobs.pop(job.name, None)
+        await self._claims.give_up(job.envelope)
+        return False
 
     async def _conclude(self, job: Job, outcome: Outcome, seconds: float) -> None:
         spec = self._specs[job.agent]
@@ -303,7 +317,7 @@ class Dispatcher:
             return
         state = "dead" if may_repeat else outcome.kind
         reason = f"{outcome.reason} (given up after {job.attempt} attempts)" if may_repeat else outcome.reason
-        await self._books.conclude(job, outcome, state, reason, seconds)
+        self._posted |= await self._books.conclude(job, outcome, state, reason, seconds)
         self._jobs.pop(job.name, None)
         self.counters[state] += 1
         self._changed()
@@ -344,6 +358,14 @@ class Dispatcher:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 totals[name] = totals.get(name, 0) + value
 
+    def _next(self) -> None:
+        """Go on after a delivery: with what is queued, or with another look at what arrived."""
+        if any(not job.running for job in self._jobs.values()) and not self._posted:
+            self._start()
+        else:
+            self._posted = False
+            self._soon()
+
     def _soon(self) -> None:
         """Have another look, from wherever this is called on the loop."""
         if self._draining:
@@ -355,5 +377,5 @@ class Dispatcher:
     async def _look(self) -> None:
         try:
             await self.consider()
-        except GitsyncError:
+        except Exception:  # nobody waits for this task, and the next look may go better
             log.exception("dispatch waits")

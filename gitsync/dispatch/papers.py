@@ -91,7 +91,7 @@ def receipt_for(intent: Intent, outcome: str, date: str, reason: str) -> list[Op
     told = Receipt(
         date=date,
         id=intent.message_id,
-        sender=intent.sender,
+        sender=intent.sender.partition("/")[0],
         agent=intent.agent,
         outcome=outcome,
         attempt=intent.attempt,

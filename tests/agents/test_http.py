@@ -29,7 +29,21 @@ def test_the_service_gets_the_document_and_the_key(tmp_path: Path) -> None:
     assert fields["content-type"] == "application/json"
     assert document == parcel(attempt=2, thread="T").json()
     assert sorted(document) == sorted(
-        "id thread in_reply_to from to date priority type subject body key attempt verified".split()
+        [
+            "id",
+            "thread",
+            "in_reply_to",
+            "from",
+            "to",
+            "date",
+            "priority",
+            "type",
+            "subject",
+            "body",
+            "key",
+            "attempt",
+            "verified",
+        ]
     )
 
 
