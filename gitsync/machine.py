@@ -96,7 +96,8 @@ class Opened:
         prefix = f"refs/gitsync/remote/{self.mailbox.branch}/machine/"
         refs = self.mailbox.refs(prefix)
         self.seen = {
-            name.removeprefix(prefix): clock.stamp(self.mailbox.commit(sha).committer.date) for name, sha in refs.items()
+            name.removeprefix(prefix): clock.stamp(self.mailbox.commit(sha).committer.date)
+            for name, sha in refs.items()
         }
 
     def refresh(self, progress: Callable[[int, int], None] | None = None) -> None:
@@ -172,7 +173,13 @@ class _Page:
             rows.append(AgentRow(spec.name, spec.kind, shown, spec.specialty, spec.types, queue))
         machine = settings.machine
         return Status(
-            id=machine.id, name=machine.name, state=state, role=machine.role, agents=tuple(rows), capacity=(), blockers=()
+            id=machine.id,
+            name=machine.name,
+            state=state,
+            role=machine.role,
+            agents=tuple(rows),
+            capacity=(),
+            blockers=(),
         )
 
 

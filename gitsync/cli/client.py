@@ -106,9 +106,10 @@ class Client:
             return self._token.read_text().strip()
         except OSError as error:
             raise GitsyncError(
-                "the token of the running process cannot be read", f"{self._token}: {error.strerror}",
+                "the token of the running process cannot be read",
+                f"{self._token}: {error.strerror}",
                 "run: gitsync init   (it writes a new one), then gitsync restart",
-            ) from error  # fmt: skip
+            ) from error
 
 
 def _failure(status: int, value: Any) -> GitsyncError:

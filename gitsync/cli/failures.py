@@ -38,7 +38,9 @@ def _places(named: Path | None) -> list[Path]:
         from gitsync.config.places import registered
 
         known = registered()
-        found = [folder / ".gitsync" for folder in (here, *here.parents) if folder in known and settings_in(folder).exists()][:1]
+        found = [
+            folder / ".gitsync" for folder in (here, *here.parents) if folder in known and settings_in(folder).exists()
+        ][:1]
     except Exception:  # whatever is wrong with the list, the traceback still goes to the user's own log
         found = []
     state = os.environ.get("XDG_STATE_HOME", "")

@@ -47,17 +47,12 @@ def lint(args: Namespace) -> int:
 
 
 def merge_driver(args: Namespace) -> int:
-    """Merge as git asks its drivers to: the result takes the place of ours."""
-    from gitsync.protocol.merge import merge, merge_text
+    """Merge as git asks its drivers to: the result takes the place of ours, and there is never a conflict."""
+    from gitsync.protocol.merge import merge_path
 
     base, ours, theirs = (file.read_bytes() for file in (args.base, args.ours, args.theirs))
-    from gitsync.protocol.paths import classify
-
-    if classify(args.path).kind == "other":
-        args.ours.write_bytes(merge_text(base, ours, theirs))
-        return EXIT_OK
-    # An empty base is how git writes "neither had it": then nothing counts as deleted.
-    merged = merge(base or None, ours, theirs)
+    # An empty base is how git says that neither side had it: then nothing counts as deleted.
+    merged = merge_path(args.path, base or None, ours, theirs)
     args.ours.write_bytes(merged.data or b"")
     return EXIT_OK
 
@@ -112,7 +107,9 @@ def _show_report(report: dict[str, Any]) -> None:
     say(f"{report['file']}: {len(report['messages'])} messages")
     status = report["status"]
     if status is not None:
-        say(f"  status, line {status['line']}: {status['id_or_name'] or '?'} is {status['state'] or status['state_raw']}")
+        say(
+            f"  status, line {status['line']}: {status['id_or_name'] or '?'} is {status['state'] or status['state_raw']}"
+        )
     if report["messages"]:
         table(
             ("lines", "from", "to", "date", "priority", "subject", "id"),

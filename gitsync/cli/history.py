@@ -24,7 +24,9 @@ def log(args: Namespace) -> int:
     entries = _entries(settings)
     if args.machine is not None:
         wanted = args.machine.lower()
-        entries = [entry for entry in entries if (entry["machine"] or "").lower() == wanted or entry["author"] == args.machine]
+        entries = [
+            entry for entry in entries if (entry["machine"] or "").lower() == wanted or entry["author"] == args.machine
+        ]
     if since is not None:
         entries = [entry for entry in entries if datetime.fromisoformat(entry["date"]) >= since]
     if thread is not None:

@@ -197,9 +197,10 @@ def _refuse_tracked(repo: Path | None, root: Path, mailbox: Path) -> None:
         )
     if is_tracked(repo, STATE_DIR):
         raise UsageError(
-            f"the repository tracks {STATE_DIR}/", "settings that start programs must not come by git",
+            f"the repository tracks {STATE_DIR}/",
+            "settings that start programs must not come by git",
             f"run: git rm -r --cached {STATE_DIR}",
-        )  # fmt: skip
+        )
 
 
 def _make_folder(folder: Path, undo: Undo, *, mode: int = 0o777) -> None:
@@ -231,9 +232,10 @@ def _clone(plan: Plan, undo: Undo) -> bool:
     new = plan.new_clone
     if plan.mailbox.exists() and (not plan.mailbox.is_dir() or any(plan.mailbox.iterdir())):
         raise UsageError(
-            f"{plan.mailbox} is there already", "init would clone the mailbox to it",
+            f"{plan.mailbox} is there already",
+            "init would clone the mailbox to it",
             "move it away, or choose another place with --mailbox",
-        )  # fmt: skip
+        )
     if new.exists():
         shutil.rmtree(new)  # of an init that was killed
     _make_folder(new.parent, undo)
@@ -303,9 +305,11 @@ def _refuse_double(opened: Opened, take_over: bool) -> None:
 
 def _double(ident: str, why: str) -> Halted:
     return Halted(
-        f"the id {ident} is taken by another computer", why,
-        "choose another --id; or, if this computer replaces that one, add --take-over", kind="double-id",
-    )  # fmt: skip
+        f"the id {ident} is taken by another computer",
+        why,
+        "choose another --id; or, if this computer replaces that one, add --take-over",
+        kind="double-id",
+    )
 
 
 def _remember_beginning(opened: Opened, template: dict[str, bytes]) -> None:

@@ -38,9 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         kept = _keep_traceback(args)
         _tell(
-            f"an unexpected failure: {type(error).__name__}", str(error),
+            f"an unexpected failure: {type(error).__name__}",
+            str(error),
             f"please report it; the traceback is in {kept}" if kept else "please report it",
-        )  # fmt: skip
+        )
         return EXIT_ERROR
 
 

@@ -63,17 +63,23 @@ def _machine(verb: Add) -> None:
     sub.add_argument("--branch", metavar="NAME", help="the branch that holds the mailbox (default: coordination)")
     sub.add_argument("--remote", metavar="NAME", help="which remote of the repository (default: origin)")
     sub.add_argument("--mailbox", type=Path, metavar="PATH", help="where to clone it (default: coordination)")
-    sub.add_argument("--port", type=int, metavar="N", help="where the process will listen; 0 takes a free one (default: 8900)")
+    sub.add_argument(
+        "--port", type=int, metavar="N", help="where the process will listen; 0 takes a free one (default: 8900)"
+    )
     sub.add_argument("--take-over", action="store_true", help="this computer replaces another that used the id")
 
     sub = verb("up", "process:up", "run the background process: sync, dispatch, coordinator")
     sub.add_argument("--detach", action="store_true", help="in the background; returns when it answers")
     verb("down", "process:down", "stop the background process")
     sub = verb("restart", "process:restart", "stop the background process and start it again")
-    sub.add_argument("--detach", action=argparse.BooleanOptionalAction, default=True, help="in the background (default)")
+    sub.add_argument(
+        "--detach", action=argparse.BooleanOptionalAction, default=True, help="in the background (default)"
+    )
 
     sub = verb("sync", "syncing:sync", "one cycle now; print what came and went", json=True)
-    sub.add_argument("--accept-rewrite", action="store_true", help="the remote's rewritten history is right: go on from it")
+    sub.add_argument(
+        "--accept-rewrite", action="store_true", help="the remote's rewritten history is right: go on from it"
+    )
     sub.add_argument("--accept-deletions", action="store_true", help="the many deletions are meant")
     verb("status", "status:status", "fleet and this computer: who is alive, last contact, queue, blockers", json=True)
     verb("agents", "status:agents", "the agents of this computer", json=True)

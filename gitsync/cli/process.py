@@ -93,7 +93,9 @@ def _detach(settings: Settings) -> int:
     child.terminate()
     child.wait()
     raise GitsyncError(
-        f"the process did not answer within {START:.0f} s", f"its log is {settings.log_file}", "look there; then try again"
+        f"the process did not answer within {START:.0f} s",
+        f"its log is {settings.log_file}",
+        "look there; then try again",
     )
 
 
@@ -144,9 +146,10 @@ def _stop(settings: Settings, found: Running) -> None:
             insisted = True
         clock.sleep(POLL)
     raise GitsyncError(
-        f"the process {found.pid} does not stop", f"it was asked to {patience:.0f} s ago",
+        f"the process {found.pid} does not stop",
+        f"it was asked to {patience:.0f} s ago",
         f"look into {settings.log_file}; as the last resort: kill -9 {found.pid}",
-    )  # fmt: skip
+    )
 
 
 def _free(settings: Settings) -> bool:

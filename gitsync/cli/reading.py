@@ -20,7 +20,9 @@ def inbox(args: Namespace) -> int:
     with opened(args) as stores:
         if args.agent is not None and args.agent not in stores.agents():
             raise UsageError(
-                f"no agent {args.agent!r} on this computer", "", "there are: " + (", ".join(sorted(stores.agents())) or "none")
+                f"no agent {args.agent!r} on this computer",
+                "",
+                "there are: " + (", ".join(sorted(stores.agents())) or "none"),
             )
         entries = inbox_view(
             stores.ledger,

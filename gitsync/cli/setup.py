@@ -60,8 +60,10 @@ def _plan(args: Namespace, root: Path, repo: Path | None) -> Plan:
         )
     if not valid_id(ident):
         raise UsageError(
-            f"{ident!r} cannot be an id", "all, any and self are taken", "use up to 31 of a-z, 0-9 and '-', beginning with a letter or digit"
-        )  # fmt: skip
+            f"{ident!r} cannot be an id",
+            "all, any and self are taken",
+            "use up to 31 of a-z, 0-9 and '-', beginning with a letter or digit",
+        )
     for option in ("name", "role"):
         if any(ord(char) < 32 or ord(char) == 127 for char in getattr(args, option) or ""):
             raise UsageError(f"--{option} must be one line without control characters")
@@ -109,7 +111,13 @@ def _tell(done: Done) -> None:
     say(f"this computer is {machine.id}{called}; branch {settings.sync.branch} of {clean_line(done.url)}")
     say(f"  mailbox   {settings.mailbox}")
     say(f"  settings  {settings.file}")
-    say({"new": "  the mailbox is new", "joined": "  joined the mailbox that was there", "again": "  was set up already"}[done.how])
+    say(
+        {
+            "new": "  the mailbox is new",
+            "joined": "  joined the mailbox that was there",
+            "again": "  was set up already",
+        }[done.how]
+    )
     if done.others:
         say(f"  fleet     {', '.join(done.others)}")
     if to_terminal() or done.how != "again":

@@ -77,9 +77,10 @@ def refuse_lost_clone(settings: Settings) -> None:
     """Raise where the clone is gone: opening the journal would quietly begin an empty one in its place."""
     if not (settings.mailbox / ".git").is_dir():
         raise GitsyncError(
-            f"the mailbox {settings.mailbox} is gone", "it is a clone with the journal of what is under way in it",
+            f"the mailbox {settings.mailbox} is gone",
+            "it is a clone with the journal of what is under way in it",
             "put it back if it was moved; else run: gitsync init",
-        )  # fmt: skip
+        )
 
 
 @contextmanager

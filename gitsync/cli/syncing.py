@@ -22,9 +22,7 @@ QUEUE = 15.0
 def sync(args: Namespace) -> int:
     """Run one cycle now and print what came and went; without a process nothing is handed to agents."""
     settings = own_settings(args)
-    document = cycle(
-        settings, accept_rewrite=args.accept_rewrite, accept_deletions=args.accept_deletions
-    )
+    document = cycle(settings, accept_rewrite=args.accept_rewrite, accept_deletions=args.accept_deletions)
     if args.json:
         print_json(document)
     else:

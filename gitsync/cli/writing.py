@@ -132,9 +132,10 @@ def _sender(args: Namespace, stores: Stores) -> str | None:
     name: str = args.sender.removeprefix("self/").removeprefix(f"{stores.machine}/")
     if name not in stores.agents():
         raise UsageError(
-            f"no agent {args.sender!r} on this computer", "a message can be written as one of its own agents only",
+            f"no agent {args.sender!r} on this computer",
+            "a message can be written as one of its own agents only",
             "there are: " + (", ".join(sorted(stores.agents())) or "none"),
-        )  # fmt: skip
+        )
     return name
 
 
@@ -154,7 +155,9 @@ def _body(args: Namespace) -> str:
         return str(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UsageError(
-            "the text is not UTF-8", f"byte {error.start} is {data[error.start]:#04x}", "convert it first: iconv -t UTF-8"
+            "the text is not UTF-8",
+            f"byte {error.start} is {data[error.start]:#04x}",
+            "convert it first: iconv -t UTF-8",
         ) from None
 
 

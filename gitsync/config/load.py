@@ -75,17 +75,19 @@ def check_trust(root: Path, entry: Registered | None) -> None:
     for path in (folder, file):
         if not places.owned(path):
             raise ConfigError(
-                f"the settings {path} are not used", "they are a link, belong to somebody else, or others may write them",
+                f"the settings {path} are not used",
+                "they are a link, belong to somebody else, or others may write them",
                 "check where they come from; then: chown/chmod them",
-            )  # fmt: skip
+            )
     if places.may_be_tracked(root):
         from gitsync.git.setup import is_tracked
 
         if is_tracked(root, STATE_DIR):
             raise ConfigError(
-                f"the settings {file} are not used", "they are tracked by git, so whoever pushes could start programs here",
+                f"the settings {file} are not used",
+                "they are tracked by git, so whoever pushes could start programs here",
                 f"run: git rm -r --cached {STATE_DIR}",
-            )  # fmt: skip
+            )
     if entry is None:
         raise ConfigError(
             f"the settings {file} are not used",
@@ -103,7 +105,9 @@ def _restore(file: Path, entry: Registered | None) -> None:
     copy = copy_of(entry.mailbox) if entry is not None else None
     if copy is None or not copy.is_file() or not places.owned(copy):
         raise ConfigError(
-            f"the settings {file} are gone", "there is no copy of them in the mailbox clone either", "run: gitsync init --id ID"
+            f"the settings {file} are gone",
+            "there is no copy of them in the mailbox clone either",
+            "run: gitsync init --id ID",
         )
     file.parent.mkdir(mode=0o700, exist_ok=True)
     places.write_private(file, copy.read_bytes())

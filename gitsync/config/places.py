@@ -50,7 +50,9 @@ def registered() -> dict[Path, Registered]:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            "the list of this user's machines cannot be read", f"{file}: {error}", "remove the file, then run gitsync init again"
+            "the list of this user's machines cannot be read",
+            f"{file}: {error}",
+            "remove the file, then run gitsync init again",
         ) from error
 
 

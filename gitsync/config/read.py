@@ -91,12 +91,17 @@ class _Reader:
         values = self._table("machine", tables.MACHINE)
         if "id" not in values:
             raise self._error(
-                ("machine",), "machine.id is missing", "every computer of a fleet has an id of its own",
+                ("machine",),
+                "machine.id is missing",
+                "every computer of a fleet has an id of its own",
                 'add id = "1" under [machine]',
-            )  # fmt: skip
+            )
         if not valid_id(values["id"]):
             raise self._error(
-                ("machine", "id"), f"machine.id {values['id']!r} cannot be an id", "", "use a-z, 0-9 and '-', at most 31"
+                ("machine", "id"),
+                f"machine.id {values['id']!r} cannot be an id",
+                "",
+                "use a-z, 0-9 and '-', at most 31",
             )
         return Machine(**values)
 
@@ -115,18 +120,24 @@ class _Reader:
             need = tables.AGENT_NEEDS.get(kind)
             for key in ("name", *((need,) if need else ())):
                 if key not in values:
-                    raise self._error(here, f"agents.{key} is missing", f"an agent of kind {kind} needs it", f"add {key} = …")
+                    raise self._error(
+                        here, f"agents.{key} is missing", f"an agent of kind {kind} needs it", f"add {key} = …"
+                    )
             name = str(values["name"])
             if name.lower() == INBOX and kind != INBOX:
                 raise self._error(
-                    (*here, "name"), f"agents.name {name!r} is taken", "the inbox is where a message waits that no agent takes",
+                    (*here, "name"),
+                    f"agents.name {name!r} is taken",
+                    "the inbox is where a message waits that no agent takes",
                     "use another name",
-                )  # fmt: skip
+                )
             if name.lower() in lines:
                 raise self._error(
-                    (*here, "name"), f"two agents are called {name!r}", f"the other is on line {lines[name.lower()]}",
+                    (*here, "name"),
+                    f"two agents are called {name!r}",
+                    f"the other is on line {lines[name.lower()]}",
                     "rename one of them",
-                )  # fmt: skip
+                )
             lines[name.lower()] = line_of(self.places, (*here, "name"))
             first = next((spec.name for spec in specs if spec.default), None)
             if values.get("default") and first is not None:
@@ -140,7 +151,9 @@ class _Reader:
     def _routes(self, agents: Sequence[AgentSpec]) -> Mapping[str, tuple[str, ...]]:
         given = self.top.get("routes", {})
         if not isinstance(given, dict):
-            raise self._error(("routes",), "[routes] must be a table", "", 'write [routes] and lines like general = ["name"]')
+            raise self._error(
+                ("routes",), "[routes] must be a table", "", 'write [routes] and lines like general = ["name"]'
+            )
         return {
             kind: self._agent_names(value, ("routes", kind), f"routes.{kind}", agents) for kind, value in given.items()
         }
@@ -151,14 +164,14 @@ class _Reader:
             here: KeyPath = ("policy", index)
             values = self._values(row, tables.POLICY, here, "policy")
             if "from" not in values:
-                raise self._error(here, "policy.from is missing", "a rule says whom it is for", 'add from = "2" or from = "*"')
+                raise self._error(
+                    here, "policy.from is missing", "a rule says whom it is for", 'add from = "2" or from = "*"'
+                )
             names = self._agent_names(row.get("agents", []), (*here, "agents"), "policy.agents", agents)
             policies.append(Policy(str(values["from"]), names, tuple(values.get("types", ()))))
         return tuple(policies)
 
-    def _agent_names(
-        self, value: object, at: KeyPath, label: str, agents: Sequence[AgentSpec]
-    ) -> tuple[str, ...]:
+    def _agent_names(self, value: object, at: KeyPath, label: str, agents: Sequence[AgentSpec]) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self._error(at, f"{label} must be a list of agents, not {_shown(value)}")
         known = [*(spec.name for spec in agents), INBOX]
@@ -188,7 +201,7 @@ class _Reader:
             try:
                 values[key] = table[key](value)
             except ValueError as error:
-                plain = label.split(" ")[0]
+                plain = label.split(" ", maxsplit=1)[0]
                 raise self._error((*at, key), f"{plain}.{key} must be {error}, not {_shown(value)}") from None
         return values
 
@@ -197,7 +210,10 @@ class _Reader:
         for key in given:
             if key not in names:
                 raise self._error(
-                    (*at, key), f"unknown {what} {key!r}", _nearest(key, names), "known are: " + ", ".join(sorted(names))
+                    (*at, key),
+                    f"unknown {what} {key!r}",
+                    _nearest(key, names),
+                    "known are: " + ", ".join(sorted(names)),
                 )
 
     def _choice(self, at: KeyPath, label: str, value: object, valid: Iterable[str]) -> ConfigError:

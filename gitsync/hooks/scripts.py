@@ -58,16 +58,16 @@ def is_ours(file: Path) -> bool:
 def with_program(script: str, program: Sequence[str]) -> str:
     """Replace the script's way of finding gitsync by a full path."""
     call = f'{CALL} {shlex.join(program)} "$@"; }}'
-    return "".join(
-        f"{call}\n" if line.startswith(CALL) else line for line in script.splitlines(keepends=True)
-    )
+    return "".join(f"{call}\n" if line.startswith(CALL) else line for line in script.splitlines(keepends=True))
 
 
 def _set_aside(file: Path) -> None:
     kept = file.with_name(file.name + KEPT)
     if os.path.lexists(kept):
         raise GitsyncError(
-            f"the hook {file.name} cannot be chained", f"{kept} is there already", "decide which of the two to keep, then again"
+            f"the hook {file.name} cannot be chained",
+            f"{kept} is there already",
+            "decide which of the two to keep, then again",
         )
     file.rename(kept)
 

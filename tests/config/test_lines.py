@@ -67,9 +67,9 @@ _KEY = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
 _VALUE = st.one_of(
     st.integers(0, 99).map(str),
     st.text("ab#]}[{='", max_size=8).map(lambda text: '"' + text + '"'),
-    st.text('ab#]}[{="\n', max_size=8).filter(lambda text: '"""' not in text and not text.endswith('"')).map(
-        lambda text: '"""\n' + text + '"""'
-    ),
+    st.text('ab#]}[{="\n', max_size=8)
+    .filter(lambda text: '"""' not in text and not text.endswith('"'))
+    .map(lambda text: '"""\n' + text + '"""'),
     st.lists(st.text("ab#]}[{=", max_size=4), max_size=3).map(
         lambda items: "[\n" + "".join(f'"{item}", # ]\n' for item in items) + "]"
     ),

@@ -118,9 +118,9 @@ AGENT = '[[agents]]\nname = "a"\nkind = "inbox"\n'
 HEAD = '[machine]\nid = "1"\n'
 
 MISTAKES = [
-    pytest.param("[machine]\nidd = \"1\"\n", 2, "unknown key 'idd'", "'id'", id="unknown key"),
+    pytest.param('[machine]\nidd = "1"\n', 2, "unknown key 'idd'", "'id'", id="unknown key"),
     pytest.param(HEAD + "[sink]\n", 3, "unknown table 'sink'", "'sync'", id="unknown table"),
-    pytest.param(HEAD + "[api]\nport = \"8900\"\n", 4, "api.port must be a whole number", "", id="wrong type"),
+    pytest.param(HEAD + '[api]\nport = "8900"\n', 4, "api.port must be a whole number", "", id="wrong type"),
     pytest.param(HEAD + "[api]\nport = true\n", 4, "not true", "", id="a truth value is no number"),
     pytest.param(HEAD + "[api]\nport = 70000\n", 4, "from 0 to 65535", "", id="impossible port"),
     pytest.param(HEAD + "[sync]\nfastest = 5\n", 4, "in quotes", "", id="duration without unit"),
@@ -137,14 +137,24 @@ MISTAKES = [
     pytest.param(HEAD + AGENT + AGENT.replace('"a"', '"A"'), 7, "two agents", "line 4", id="agent twice but for case"),
     pytest.param(HEAD + '[[agents]]\nname = "a"\nkind = "htp"\n', 5, "no 'htp'", "'http'", id="no such kind"),
     pytest.param(HEAD + '[[agents]]\nname = "a"\n', 3, "agents.kind is missing", "", id="no kind"),
-    pytest.param(HEAD + '[[agents]]\nname = "a"\nkind = "http"\n', 3, "agents.url is missing", "http needs", id="no url"),
+    pytest.param(
+        HEAD + '[[agents]]\nname = "a"\nkind = "http"\n', 3, "agents.url is missing", "http needs", id="no url"
+    ),
     pytest.param(HEAD + AGENT + 'argv = ["x"]\n', 6, "unknown key 'argv'", "", id="key of another kind"),
     pytest.param(HEAD + '[[agents]]\nname = "self"\nkind = "inbox"\n', 4, "are taken", "", id="reserved name"),
     pytest.param(
-        HEAD + '[[agents]]\nname = "a"\nkind = "command"\nargv = ["x"]\nconcurrency = 0\n', 7, "from 1 to 64", "", id="zero"
+        HEAD + '[[agents]]\nname = "a"\nkind = "command"\nargv = ["x"]\nconcurrency = 0\n',
+        7,
+        "from 1 to 64",
+        "",
+        id="zero",
     ),
-    pytest.param(HEAD + '[[agents]]\nname = "a"\nkind = "command"\nargv = "claude -p"\n', 6, "a list of texts", "", id="argv"),
-    pytest.param(HEAD + '[[agents]]\nname = "a"\nkind = "http"\nurl = "ftp://x"\n', 6, "an address such as", "", id="url"),
+    pytest.param(
+        HEAD + '[[agents]]\nname = "a"\nkind = "command"\nargv = "claude -p"\n', 6, "a list of texts", "", id="argv"
+    ),
+    pytest.param(
+        HEAD + '[[agents]]\nname = "a"\nkind = "http"\nurl = "ftp://x"\n', 6, "an address such as", "", id="url"
+    ),
     pytest.param(
         HEAD + (AGENT + "default = true\n") + AGENT.replace('"a"', '"b"') + "default = true\n",
         10,
@@ -153,11 +163,13 @@ MISTAKES = [
         id="two defaults",
     ),
     pytest.param(HEAD + AGENT + '[routes]\nx = ["b"]\n', 7, "no 'b'", "", id="route to nobody"),
-    pytest.param(HEAD + AGENT + '[[policy]]\nfrom = "2"\nagents = ["aa"]\n', 8, "no 'aa'", "'a'", id="policy for nobody"),
-    pytest.param(HEAD + '[[policy]]\nagents = []\n', 3, "policy.from is missing", "", id="policy from nobody"),
+    pytest.param(
+        HEAD + AGENT + '[[policy]]\nfrom = "2"\nagents = ["aa"]\n', 8, "no 'aa'", "'a'", id="policy for nobody"
+    ),
+    pytest.param(HEAD + "[[policy]]\nagents = []\n", 3, "policy.from is missing", "", id="policy from nobody"),
     pytest.param(HEAD + '[agents]\nname = "a"\n', 3, "[[agents]]", "", id="table for a list"),
     pytest.param('machine = "1"\n', 1, "must be a table", "", id="text for a table"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "line", "what", "why"), MISTAKES)

@@ -8,7 +8,8 @@ from gitsync.config.units import parse_duration, parse_size
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("250ms", 0.25), ("5s", 5), ("5m", 300), ("2h", 7200), ("1d", 86400), ("1.5h", 5400), (" 3 s ", 3)]
+    ("text", "seconds"),
+    [("250ms", 0.25), ("5s", 5), ("5m", 300), ("2h", 7200), ("1d", 86400), ("1.5h", 5400), (" 3 s ", 3)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
@@ -20,7 +21,9 @@ def test_no_durations(text: str) -> None:
         parse_duration(text)
 
 
-@pytest.mark.parametrize(("text", "count"), [("1B", 1), ("64KB", 65536), ("64KiB", 65536), ("8MB", 8 << 20), ("1GB", 1 << 30)])
+@pytest.mark.parametrize(
+    ("text", "count"), [("1B", 1), ("64KB", 65536), ("64KiB", 65536), ("8MB", 8 << 20), ("1GB", 1 << 30)]
+)
 def test_sizes(text: str, count: int) -> None:
     assert parse_size(text) == count
 

@@ -1,0 +1,183 @@
+"""Hooks: putting them in place, and what they do when git or a coding agent calls them.
+
+They answer fast, and when something is wrong with gitsync they let people and agents go on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitsync.errors import EXIT_OK, EXIT_REFUSED, GitsyncError, UsageError
+
+if TYPE_CHECKING:
+    from gitsync.hooks.claude import News
+    from gitsync.ledger.journal import Journal
+    from gitsync.ledger.ledger import Ledger
+
+CLAUDE = ("claude-session-start", "claude-user-prompt", "claude-stop")
+GIT = ("pre-commit", "prepare-commit-msg", "post-merge", "post-commit")
+_WAITING = ("waiting", "held", "uncertain")
+
+
+def hooks(args: Namespace) -> int:
+    """Install, remove or list the git hooks of the mailbox clone."""
+    from gitsync.cli.settings import own_settings
+    from gitsync.cli.template import hook_script
+    from gitsync.cli.terminal import say
+    from gitsync.hooks.scripts import install, is_ours, uninstall
+
+    settings = own_settings(args)
+    folder = settings.mailbox / ".git" / "hooks"
+    if not folder.parent.is_dir():
+        raise GitsyncError(f"the mailbox {settings.mailbox} is gone", "", "run: gitsync init")
+    if args.action == "install":
+        program = [sys.executable, "-m", "gitsync", "--dir", str(settings.root)]
+        new = install(folder, {name: hook_script(name) for name in GIT}, program)
+        say(f"installed in {folder}: {', '.join(GIT)}" if new else f"were installed already, renewed: {folder}")
+    elif args.action == "uninstall":
+        gone = uninstall(folder)
+        say(f"removed: {', '.join(gone)}" if gone else "none were installed")
+    else:
+        for name in GIT:
+            file = folder / name
+            say(f"{name}: {'ours' if is_ours(file) else 'another' if file.exists() else 'none'}")
+    return EXIT_OK
+
+
+def hook(args: Namespace) -> int:
+    """Do what one hook does; only ``pre-commit`` ever refuses anything."""
+    if args.name not in (*CLAUDE, *GIT):
+        raise UsageError(f"no hook {args.name!r}", "", "there are: " + ", ".join((*GIT, *CLAUDE)))
+    try:
+        if args.name in CLAUDE:
+            return _claude(args)
+        return _git(args)
+    except Exception:
+        from gitsync.cli.failures import keep
+
+        keep(args.dir)
+        return EXIT_OK
+
+
+def _claude(args: Namespace) -> int:
+    from gitsync.hooks import claude
+
+    asked = claude.asked(sys.stdin.buffer.read()) if not sys.stdin.isatty() else {}
+    if asked.get("stop_hook_active"):
+        return EXIT_OK  # it was told already, and is about to stop for the second time
+    from gitsync.config import load
+
+    folder = asked.get("cwd")
+    start = Path(folder) if isinstance(folder, str) and Path(folder).is_dir() else None
+    settings = load(start, args.dir)
+    from gitsync.hooks.shown import claim
+    from gitsync.ledger.journal import Journal
+    from gitsync.ledger.ledger import Ledger
+
+    if not settings.journal_file.exists() or not settings.ledger_file.exists():
+        return EXIT_OK  # nothing was ever received; a hook is not what creates the stores
+    with Journal(settings.journal_file) as journal:
+        ledger = Ledger(settings.ledger_file)
+        try:
+            news = _news(ledger, journal)
+        finally:
+            ledger.close()
+    stop = args.name == "claude-stop"
+    text = ""
+
+    def choose(shown: frozenset[str]) -> tuple[str, ...]:
+        nonlocal text
+        fresh = claude.choose(news, shown, urgent_only=stop)
+        if not fresh:
+            return ()
+        text, keys = claude.context(
+            fresh, more=len([n for n in news if n.key not in shown]) - len(fresh) if not stop else 0
+        )
+        return keys
+
+    claim(settings.state_dir / ("shown-stop" if stop else "shown"), choose)
+    if text:
+        print(claude.answer(args.name, text))
+    return EXIT_OK
+
+
+def _news(ledger: Ledger, journal: Journal) -> list[News]:
+    """Return what is open for this machine and not in the hands of an agent that works by itself."""
+    from gitsync.hooks.claude import News
+
+    rows = [row for row in ledger.open_for_me() if not row.withdrawn and not row.quarantined]
+    locals_ = journal.locals(open_only=True)
+    intents = journal.intents_for([*(row.key for row in rows), *(one.key for one in locals_)])
+    taken = {key for key, found in intents.items() if any(intent.state not in _WAITING for intent in found)}
+    messages = [(row.key, row.message) for row in rows] + [(one.key, one.message) for one in locals_]
+    return [
+        News(
+            key=key,
+            id=message.id,
+            sender=message.sender,
+            to=", ".join(message.to),
+            subject=message.subject,
+            body=message.body,
+            date=message.date,
+            priority=message.priority,
+        )
+        for key, message in messages
+        if key not in taken
+    ]
+
+
+def _git(args: Namespace) -> int:
+    from gitsync.config import load
+
+    settings = load(None, args.dir)
+    if args.name == "prepare-commit-msg":
+        _prefix(args, settings.machine.id)
+    elif args.name == "pre-commit":
+        return _check(settings.mailbox, settings.sync.branch, settings.sync.remote)
+    else:
+        from gitsync.cli.client import connect
+
+        client = connect(settings)
+        if client is not None:
+            client.post("/wake", timeout=1.0)
+    return EXIT_OK
+
+
+def _prefix(args: Namespace, machine: str) -> None:
+    from gitsync.hooks.precommit import prefixed
+
+    # git calls it with the file and where the text came from; a merge's or an amended commit's own text stays.
+    if not args.rest or args.rest[1:2] in (["merge"], ["squash"], ["commit"]):
+        return
+    file = Path(args.rest[0])
+    old = file.read_bytes().decode("utf-8", "surrogateescape")
+    new = prefixed(old, machine)
+    if new != old:
+        file.write_bytes(new.encode("utf-8", "surrogateescape"))
+
+
+def _check(mailbox_path: Path, branch: str, remote: str) -> int:
+    from gitsync.git.repo import Mailbox
+    from gitsync.git.staged import staged
+    from gitsync.hooks.precommit import Staged, complaints
+
+    # With `git commit -a` or `git commit FILE` git shows the hook another index than the usual one.
+    index = Path(os.environ.get("GIT_INDEX_FILE") or mailbox_path / ".git" / "index")
+    mailbox = Mailbox(mailbox_path, branch, remote)
+    try:
+        found = complaints(Staged(*file) for file in staged(mailbox, index))
+    finally:
+        mailbox.close()
+    if not found:
+        return EXIT_OK
+    from gitsync.cli.terminal import clean_line
+
+    print("gitsync: this commit would put mistakes into the mailbox", file=sys.stderr)
+    for line in found:
+        print(f"  {clean_line(line)}", file=sys.stderr)
+    print("  correct them, or commit all the same: git commit --no-verify", file=sys.stderr)
+    return EXIT_REFUSED
