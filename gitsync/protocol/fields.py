@@ -30,6 +30,7 @@ SYNONYMS = {"by": "from", "prepared by": "from", "reporter": "from", "for": "to"
 MOST_LINES = 80
 """Lines a header may have; below them it is text. Keeps the reader linear whatever the input."""
 MOST_BLANKS = 5
+_MOST_HEADINGS = 12
 _MOST_RECIPIENTS = 40
 _LONGEST = 4000
 
@@ -45,7 +46,8 @@ _INLINE = re.compile(r"[,;]?\s+(?=\*\*[A-Za-z][A-Za-z /-]{0,24}(?::\*\*|\*\*\s?:
 _ITEM = re.compile(r"[ \t]{0,7}[-*+•][ \t]+(?P<text>\S.*)$")
 _ZONE_IN_KEY = re.compile(r"\((UTC|GMT|[A-Z]{3,4})\)")
 _NOT_NAME = re.compile(
-    r"v?\d+(?:[.,]\d+)*\s*%?$|v\d|`|https?:|\$?\d[\d,.]*\s*(?:[a-z%]{1,4}\b)|[./~]{1,2}/|\S*/\S*\.\w{1,5}$|\w+\.\w{1,4}$", re.IGNORECASE
+    r"v?\d+(?:[.,]\d+)*\s*%?$|v\d|`|https?:|\$?\d[\d,.]*\s*(?:[a-z%]{1,4}\b)|[./~]{1,2}/|\S*/\S*\.\w{1,5}$|\w+\.\w{1,4}$",
+    re.IGNORECASE,
 )
 
 
@@ -120,7 +122,11 @@ def read_header(lines: Lines, start: int, *, top: bool = False, stop: int | None
     line = _skip_blank(lines, start, end)
     header = Header(line, line)
     limit = min(end, line + MOST_LINES)
+    headings = 0
     while line < limit:
+        headings += lines.kinds[line] == HEADING
+        if headings > _MOST_HEADINGS:
+            break
         found, after = _fields_at(lines, line, limit, top)
         if not found or not _belongs(header, found, line):
             break
@@ -141,7 +147,11 @@ def _belongs(header: Header, found: list[Field], line: int) -> bool:
     first = found[0]
     if first.bold or first.meaning is not None:
         return True
-    return bool(_BARE_KEY.match(first.name)) and 0 < len(first.value) <= 120 and (not header.fields or header.after == line)
+    return (
+        bool(_BARE_KEY.match(first.name))
+        and 0 < len(first.value) <= 120
+        and (not header.fields or header.after == line)
+    )
 
 
 def _fields_at(lines: Lines, line: int, limit: int, top: bool) -> tuple[list[Field], int]:
@@ -208,7 +218,12 @@ def _one(text: str, top: bool) -> Field | None:
         return None  # `12:30`, `std::move`, `C:\x`
     value = value.strip().removesuffix("\\").strip()
     zone = _ZONE_IN_KEY.search(name)
-    if zone is not None and value and meaning_of(name) in ("date", "time", "timestamp") and zone[1] not in value:
+    if (
+        zone is not None
+        and value
+        and meaning_of(name) in ("date", "time", "timestamp")
+        and zone[1] not in value
+    ):
         value = f"{value} {zone[1]}"
     return Field(name, meaning_of(name, top=top), value, bold or bool(match["bullet"]))
 

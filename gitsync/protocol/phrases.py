@@ -12,18 +12,29 @@ _LEAD = (
     r"(?:\[[^\[\]]{1,20}\]\s*)?(?:(?:urgent|critical|emergency|important|priority|high[\s-]priority|top[\s-]priority|new|direct|incoming|"
     r"outgoing|latest|final|first|second|third|private|special|quick|short)[\s:!-]{1,3}){0,2}"
 )
-_NUMBERED = re.compile(rf"{_LEAD}(?:message|response|reply|msg)\s*(?:\#\s?\d+|\d+\s*(?:[:.)\-–—]|$)|no\.?\s?\d+)", re.IGNORECASE)
+_NUMBERED = re.compile(
+    rf"{_LEAD}(?:message|response|reply|msg)\s*(?:\#\s?\d+|\d+\s*(?:[:.)\-–—]|$)|no\.?\s?\d+)", re.IGNORECASE
+)
 _MESSAGE = re.compile(
     rf"{_LEAD}(?:message|msg)\s+(?P<way>from|to|for)\s*:?\s+(?!be\b|send\b|display\b|show\b|post\b|copy\b|write\b|include\b)(?P<rest>\S.*)$",
     re.IGNORECASE,
 )
-_ANSWER = re.compile(rf"{_LEAD}(?:response|reply|answer)\s+(?P<way>to|from|for)\s*:?\s+(?P<rest>\S.*)$", re.IGNORECASE)
+_ANSWER = re.compile(
+    rf"{_LEAD}(?:response|reply|answer)\s+(?P<way>to|from|for)\s*:?\s+(?P<rest>\S.*)$", re.IGNORECASE
+)
 _FROM = re.compile(r"from\s*:?\s+(?P<rest>\S.*)$", re.IGNORECASE)
 _TO = re.compile(rf"to\s*:?\s+(?P<who>[^:]{{1,60}}?)\s*(?P<colon>:.*)?$", re.IGNORECASE)
 _PAIR = re.compile(rf"{_LEAD}(?P<from>{AGENT}(?:[_ ][a-z]+)?)\s+to\s+(?P<to>{AGENT}|all\b)", re.IGNORECASE)
 _SECTION = re.compile(r"(?:.*\s)?messages\b", re.IGNORECASE)
+_HOLDER = re.compile(
+    r"\b(?:messages|inbox|outbox|mailbox|log|logbook|journal|channel|board|comms|communications?|updates|history|archive|threads?)\b"
+    rf"|^{AGENT}$",
+    re.IGNORECASE,
+)
 _WHO_END = re.compile(r"\s*(?::|\s[-–—|•]\s|[–—|]|\bre:|\babout\b|\bregarding\b)", re.IGNORECASE)
-_INNER_FROM = re.compile(r"(?:^|[\s\-–—|•])from:\s*(?P<who>[^:]{1,80}?)(?=\s*(?:[-–—|•→]|to:|$))", re.IGNORECASE)
+_INNER_FROM = re.compile(
+    r"(?:^|[\s\-–—|•])from:\s*(?P<who>[^:]{1,80}?)(?=\s*(?:[-–—|•→]|to:|$))", re.IGNORECASE
+)
 _INNER_TO = re.compile(r"(?:^|[\s\-–—|•])to:\s*(?P<who>[^:]{1,80}?)(?=\s*(?:\s[-–—|•]\s|$))", re.IGNORECASE)
 _AFTER_TO = re.compile(r"\s+to\s+", re.IGNORECASE)
 _NOT_ENTRY = re.compile(
@@ -74,7 +85,9 @@ def said_inside(text: str) -> Said:
     sender = _INNER_FROM.search(text)
     to = _INNER_TO.search(text)
     if sender is not None or to is not None:
-        return Said(names.sender(sender["who"]) if sender else None, names.recipients(to["who"]) if to else ())
+        return Said(
+            names.sender(sender["who"]) if sender else None, names.recipients(to["who"]) if to else ()
+        )
     return _pair(text) or Said()
 
 
@@ -96,6 +109,11 @@ def to_whom(text: str) -> tuple[str, ...] | None:
 def is_messages_section(text: str) -> bool:
     """Tell whether a heading titles a section of messages: the plural says so."""
     return _SECTION.match(text) is not None
+
+
+def holds_messages(text: str) -> bool:
+    """Tell whether a file's title names what holds messages, so that the heading below it is one of them."""
+    return _HOLDER.search(text) is not None
 
 
 def names_a_mailbox(text: str) -> bool:
@@ -180,6 +198,8 @@ def _pair(text: str) -> Said | None:
     to = names.recipients(right)
     if sender is None or not to:
         return None
-    if not (names.is_agent(left) or names.is_agent(right) or text.startswith("[") or to == (names.EVERYBODY,)):
+    if not (
+        names.is_agent(left) or names.is_agent(right) or text.startswith("[") or to == (names.EVERYBODY,)
+    ):
         return None
     return Said(sender, to)

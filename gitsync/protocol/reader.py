@@ -47,7 +47,9 @@ def read_file(data: bytes, path: str | None = None) -> Reading:
     for at, block in wrapped:
         messages.append(_wrapped(lines, at, block))
         if not block.closed:
-            problems.append(Problem(lines.line_at(at) + 1, "unclosed-block", "the end line of this message is missing"))
+            problems.append(
+                Problem(lines.line_at(at) + 1, "unclosed-block", "the end line of this message is missing")
+            )
     messages.sort(key=lambda found: found.start)
     problems += _doubts(data, messages)
     problems.sort(key=lambda problem: problem.line)
@@ -95,7 +97,7 @@ def _wrapped(lines: Lines, at: int, block: blocks.Block) -> Found:
         return _strict(message.read(block.raw), numbers, span, block.id, content)
     except ValueError:
         start = _inside(inner, first)
-        start.end = last
+        start.end = last if len(inner) else -1
         body = inner.body(_below_rule(inner, start.after, last), last) if len(inner) else ""
         return _found(inner, start, body, numbers, span, block.id, content)
 
@@ -144,7 +146,13 @@ def _inside(inner: Lines, first: int) -> Start:
 
 
 def _found(
-    lines: Lines, start: Start, body: str, numbers: tuple[int, int], span: tuple[int, int], id: str | None, content: str
+    lines: Lines,
+    start: Start,
+    body: str,
+    numbers: tuple[int, int],
+    span: tuple[int, int],
+    id: str | None,
+    content: str,
 ) -> Found:
     header = start.header
     tail = _tail(lines, start)
@@ -179,7 +187,9 @@ def _found(
         in_reply_to=_plain_or_none(header.value("in_reply_to")),
         fields=tuple((each.name, each.value) for each in header.fields if each.meaning is None),
         body=body,
-        draft=any(each.name.lower() == "status" and _DRAFT.match(plain(each.value)) for each in header.fields),
+        draft=any(
+            each.name.lower() == "status" and _DRAFT.match(plain(each.value)) for each in header.fields
+        ),
         content=content,
     )
 
@@ -264,5 +274,7 @@ def _doubts(data: bytes, messages: list[Found]) -> list[Problem]:
         problems.append(Problem(line, "not-utf8", f"byte {error.start} is not UTF-8"))
     for found in messages:
         if found.date_raw and found.date_utc is None and dates.has_time(found.date_raw):
-            problems.append(Problem(found.line, "date-unclear", f"no moment in UTC can be known from {found.date_raw!r}"))
+            problems.append(
+                Problem(found.line, "date-unclear", f"no moment in UTC can be known from {found.date_raw!r}")
+            )
     return problems

@@ -23,6 +23,7 @@ _SOME = frozenset({"from", "to", "date", "time", "timestamp", "priority", "subje
 _TRAILER = 15
 """Lines that are not blank, from the end of a file or message, in which a trailer is looked for."""
 _TITLE_LONGEST = 200
+_EMPHASISED = re.compile(r"([*_]{1,3})[^*_\s][^*_]*\1$")
 
 
 @dataclass(slots=True)
@@ -102,7 +103,11 @@ def read_top(lines: Lines) -> Start | None:
 
 def _first_content(lines: Lines) -> int | None:
     for number, kind in enumerate(lines.kinds):
-        if kind == HEADING or kind == TEXT and any(char.isalnum() for char in lines.text(number)[:_TITLE_LONGEST]):
+        if (
+            kind == HEADING
+            or kind == TEXT
+            and any(char.isalnum() for char in lines.text(number)[:_TITLE_LONGEST])
+        ):
             return number
     return None
 
@@ -132,9 +137,11 @@ def _titled(lines: Lines, line: int, below: int, level: int, raw: str, mailbox: 
         own = _own_field(lines, line, raw)
         if own is not None:
             return replace(own, level=level, top=True)
-    header, subtitle = _top_header(lines, below, mailbox, phrases.is_messages_section(text))
+    header, subtitle = _top_header(lines, below, mailbox, phrases.holds_messages(text))
     form = templates.in_heading(raw) or templates.in_fields(header.fields)
-    start = Start(line, level, "fields", header, text, max(header.after, below) if header.fields else below, top=True)
+    start = Start(
+        line, level, "fields", header, text, max(header.after, below) if header.fields else below, top=True
+    )
     start.said = phrases.said_inside(text)
     section = phrases.is_messages_section(text)
     said = phrases.said(text)
@@ -169,20 +176,22 @@ def _top_header(lines: Lines, below: int, mailbox: bool, section: bool) -> tuple
         return (ruled, True) if ruled.named() else (header, False)
     if section:
         return header, False
-    text = lines.text(line)
+    text = lines.text(line).strip()
     if lines.kinds[line] == HEADING:
-        bare = plain(re.sub(r"^[ \t]{0,3}#{1,6}[ \t]+", "", text))
-        apart = line > below
-        taken = phrases.said(bare) is not None or phrases.entry_date(bare) is not None or phrases.pair_in_title(bare) is not None
-        if taken or apart and mailbox or _siblings(lines, line):
+        raw = re.sub(r"^#{1,6}[ \t]+", "", text)
+        if _says_start(raw) or line > below and mailbox or _siblings(lines, line):
             return header, False
-    elif lines.kinds[line] != TEXT or len(text) > _TITLE_LONGEST or re.match(r"\s*(?:[-+|]|\*\s|\d+[.)]\s)|\s{4}", text):
+    elif lines.kinds[line] != TEXT or len(text) > _TITLE_LONGEST or not _EMPHASISED.match(text):
         return header, False
-    below = _skip_blank(lines, line + 1)
-    if below < len(lines) and lines.kinds[below] == RULE and below > line + 1:
-        below += 1
-    under = read_header(lines, below, top=True)
+    under = read_header(lines, line + 1, top=True)
     return (under, True) if under.named() else (header, False)
+
+
+def _says_start(raw: str) -> bool:
+    """Tell whether a heading is too much of a message's, or of a form's, to be a subtitle."""
+    text = plain(raw)
+    dated = phrases.entry_date(text) is not None
+    return dated or templates.in_heading(raw) or phrases.said(text) is not None or phrases.pair_in_title(text) is not None
 
 
 def _siblings(lines: Lines, line: int) -> bool:
@@ -310,9 +319,9 @@ def _dated(header: Header) -> bool:
 
 def _author_only(header: Header) -> bool:
     named = [each for each in header.fields if each.meaning in ("from", "to") and each.value]
-    return all(each.name.lower() not in ("from", "sender", "to", "recipient", "recipients") for each in named) and not any(
-        each.meaning == "to" for each in named
-    )
+    return all(
+        each.name.lower() not in ("from", "sender", "to", "recipient", "recipients") for each in named
+    ) and not any(each.meaning == "to" for each in named)
 
 
 def _after_all(lines: Lines, found: list[Start], first_heading: Heading | None) -> list[Start]:
@@ -324,10 +333,24 @@ def _after_all(lines: Lines, found: list[Start], first_heading: Heading | None) 
         inner = [start for start in real[1:] if start.strong and start.level > top.level]
         if top.author_only:
             found = [start for start in found if start is not top]
-        elif empty and top.level == 0 and second.how == "fields" or empty and second.how == "fields" and len(inner) == 1 and not _is_section(top):
+        elif (
+            empty
+            and top.level == 0
+            and second.how == "fields"
+            or empty
+            and second.how == "fields"
+            and len(inner) == 1
+            and not _is_section(top)
+        ):
             # Two headers for one text: the second one says more.
             fields = [*second.header.fields, *top.header.fields]
-            merged = replace(second, line=top.line, level=top.level, top=True, header=Header(top.header.first, second.header.after, fields))
+            merged = replace(
+                second,
+                line=top.line,
+                level=top.level,
+                top=True,
+                header=Header(top.header.first, second.header.after, fields),
+            )
             if merged.said.sender is None and not merged.said.to:
                 merged.said = top.said
             found = [merged if start is top else start for start in found if start is not second]
@@ -337,7 +360,9 @@ def _after_all(lines: Lines, found: list[Start], first_heading: Heading | None) 
     # A title with a subtitle and a date is a page's head, unless others on its level are entries too.
     for place, start in enumerate(found):
         if start.how == "entry" and start.stamp is None:
-            alone = not any(other.how == "entry" and other.level == start.level for other in found if other is not start)
+            alone = not any(
+                other.how == "entry" and other.level == start.level for other in found if other is not start
+            )
             if alone and first_heading is not None and _empty(lines, first_heading.after, start.line):
                 del found[place]
         break
@@ -354,7 +379,11 @@ def _empty(lines: Lines, first: int, stop: int) -> bool:
         return False
     for number in range(first, stop):
         kind = lines.kinds[number]
-        if kind in (BLANK, RULE, OPAQUE) or kind == TEXT and not any(char.isalnum() for char in lines.text(number)[:500]):
+        if (
+            kind in (BLANK, RULE, OPAQUE)
+            or kind == TEXT
+            and not any(char.isalnum() for char in lines.text(number)[:500])
+        ):
             continue
         return False
     return True
@@ -377,7 +406,11 @@ def _set_ends(lines: Lines, found: list[Start], mailbox: bool) -> None:
         while inner < len(headings) and headings[inner].line < limit:
             heading = headings[inner]
             higher = heading.level < start.level or heading.level == start.level and not mailbox
-            if higher and not (start.top and whole and start.how != "entry") and _under_rule(lines, heading.line):
+            if (
+                higher
+                and not (start.top and whole and start.how != "entry")
+                and _under_rule(lines, heading.line)
+            ):
                 limit, following = heading.line, None
                 break
             inner += 1
@@ -386,7 +419,12 @@ def _set_ends(lines: Lines, found: list[Start], mailbox: bool) -> None:
             # A section's title directly above the next message belongs to neither.
             inner -= 1
             above = headings[inner]
-            if above.level >= following.level or above.line < start.after or above.after - 1 < start.end and not _rest_is_rule(lines, above, start.end):
+            if (
+                above.level >= following.level
+                or above.line < start.after
+                or above.after - 1 < start.end
+                and not _rest_is_rule(lines, above, start.end)
+            ):
                 break
             start.end = _last(lines, start, above.line)
 

@@ -9,7 +9,9 @@ from gitsync.protocol.fields import Field
 from gitsync.protocol.names import EVERYBODY, is_agent, recipients
 from gitsync.protocol.plain import plain
 
-_UNEXPANDED = re.compile(r"\$\(\s*\w|\$\{\w|\{\{|(?<![A-Za-z])YYYY(?![A-Za-z])|(?<![A-Za-z])(?:HH|hh):(?:MM|mm)(?![A-Za-z])|_{4,}|<%")
+_UNEXPANDED = re.compile(
+    r"\$\(\s*\w|\$\{\w|\{\{|(?<![A-Za-z])YYYY(?![A-Za-z])|(?<![A-Za-z])(?:HH|hh):(?:MM|mm)(?![A-Za-z])|_{4,}|<%"
+)
 _BRACKET = re.compile(r"[\[{]([^\[\]{}\n]{1,200})[\]}](?!\()")
 _ANGLE = re.compile(r"<[a-z][a-z0-9 _/|-]{1,60}>$", re.IGNORECASE)
 _ALONE = {
@@ -64,7 +66,7 @@ def in_fields(fields: list[Field]) -> bool:
     for each in fields:
         if each.meaning is not None and each.value and (is_placeholder(each.value) or _is_choice(each)):
             return True
-        if each.name.lower() == "status" and _is_choice(each):
+        if each.name.lower() == "status" and (_is_choice(each) or is_placeholder(each.value)):
             return True
     slots = sum(is_placeholder(each.value) for each in others)
     return slots >= 2 and 2 * slots >= len(others)
@@ -72,7 +74,9 @@ def in_fields(fields: list[Field]) -> bool:
 
 def is_empty_body(body: str) -> bool:
     """Tell whether the text under a heading that has no fields only says that there is no text yet."""
-    lines = [line for line in body.splitlines()[:20] if line.strip() and not re.fullmatch(r"[\s\-*_=]+", line)]
+    lines = [
+        line for line in body.splitlines()[:20] if line.strip() and not re.fullmatch(r"[\s\-*_=]+", line)
+    ]
     if not lines:
         return True
     if len(lines) > 2 or len(body) > 400:
@@ -106,7 +110,12 @@ def _may_stand_in_brackets(inner: str) -> bool:
     text = plain(inner)
     if _slot(inner):
         return False
-    if is_agent(text) or recipients(text) == (EVERYBODY,) or _LEVEL.match(text) or dates.find(text) is not None:
+    if (
+        is_agent(text)
+        or recipients(text) == (EVERYBODY,)
+        or _LEVEL.match(text)
+        or dates.find(text) is not None
+    ):
         return True
     return dates.has_time(text) or (" " not in text and text.isupper())
 
