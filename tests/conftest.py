@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(scope="session")
+def runtime_folder() -> Iterator[Path]:
+    """Make a folder whose name is short enough for the sockets below it."""
+    with tempfile.TemporaryDirectory(prefix="gs", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one home directory with a git identity, for the whole session."""
     home = tmp_path_factory.mktemp("home")
@@ -34,7 +42,7 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def isolation(isolated_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def isolation(isolated_home: Path, runtime_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make it impossible to touch the developer's own home, git settings or gitsync settings."""
     for name in list(os.environ):
         if name.startswith(("GIT_", "GITSYNC_", "SSH_", "ANTHROPIC_")) or name.lower().endswith("_proxy"):
@@ -49,13 +57,14 @@ def isolation(isolated_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, str(isolated_home / folder))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(isolated_home / ".gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime_folder))
     monkeypatch.setenv("PATH", f"{isolated_home / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TZ", "UTC")
 
 
 @pytest.fixture(scope="session")
-def remotes(tmp_path_factory: pytest.TempPathFactory, isolated_home: Path) -> Iterator[Remotes]:
+def remotes(tmp_path_factory: pytest.TempPathFactory, isolated_home: Path, runtime_folder: Path) -> Iterator[Remotes]:
     """Start the http and ssh servers when a test first asks for them; end them with the session."""
     with Remotes(tmp_path_factory.mktemp("remotes"), isolated_home) as served:
         yield served

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -303,7 +303,9 @@ class _GitHandler(BaseHTTPRequestHandler):
             "REMOTE_ADDR": "127.0.0.1",
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
         }
-        done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, env=env, timeout=60)
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, capture_output=True, env=env, timeout=60, check=False
+        )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         lines = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line]
         status = next((int(value.split()[0]) for name, value in lines if name.lower() == "status"), 200)
@@ -395,12 +397,21 @@ def _user() -> str:
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True).stdout
-    pairs: Sequence[tuple[int, int]] = [(int(a), int(b)) for a, b in (line.split() for line in listing.splitlines())]
+    """Find the processes below one: by /proc, or by ``ps`` where there is none."""
+    pairs: list[tuple[int, int]] = []
+    if Path("/proc/self/stat").exists():
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit():
+                with suppress(OSError):
+                    after_name = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                    pairs.append((int(folder.name), int(after_name[1])))
+    else:
+        listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        pairs = [(int(child), int(parent)) for child, parent in map(str.split, listing.splitlines())]
     waiting = [pid]
     while waiting:
-        parent = waiting.pop()
-        for child, its_parent in pairs:
-            if its_parent == parent:
+        above = waiting.pop()
+        for child, parent in pairs:
+            if parent == above:
                 yield child
                 waiting.append(child)

@@ -1,0 +1,118 @@
+"""Git objects as bytes: trees and commits, parsed and composed. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+
+from gitsync.git.values import DIRECTORY, Commit, Entry, Person
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+
+def object_id(kind: str, data: bytes) -> str:
+    """Return the name git gives to an object."""
+    return hashlib.sha1(b"%s %d\0" % (kind.encode(), len(data)) + data, usedforsecurity=False).hexdigest()
+
+
+def to_bytes(name: str) -> bytes:
+    """Return a path as git stores it; what is not UTF-8 travels as surrogate escapes."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def to_text(name: bytes) -> str:
+    """Return a path as the rest of the program sees it."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def parse_tree(data: bytes) -> dict[bytes, Entry]:
+    """Read one level of a tree."""
+    entries: dict[bytes, Entry] = {}
+    at = 0
+    while at < len(data):
+        space = data.index(b" ", at)
+        end = data.index(b"\0", space)
+        mode = int(data[at:space], 8)
+        entries[data[space + 1 : end]] = Entry(mode, data[end + 1 : end + 21].hex())
+        at = end + 21
+    return entries
+
+
+def compose_tree(entries: Mapping[bytes, Entry]) -> bytes:
+    """Write one level of a tree, in git's order: a directory sorts as if its name ended in a slash."""
+
+    def key(item: tuple[bytes, Entry]) -> bytes:
+        return item[0] + b"/" if item[1].mode == DIRECTORY else item[0]
+
+    return b"".join(
+        b"%o %s\0" % (entry.mode, name) + bytes.fromhex(entry.sha) for name, entry in sorted(entries.items(), key=key)
+    )
+
+
+def check_path(path: str) -> list[bytes]:
+    """Split a path; ValueError for one that leaves the tree or that git would refuse to check out."""
+    parts = to_bytes(path).split(b"/")
+    if any(part in (b"", b".", b"..") or part.lower() == b".git" or b"\0" in part for part in parts):
+        raise ValueError(f"not a path inside the mailbox: {path!r}")
+    return parts
+
+
+_PERSON = re.compile(r"(?P<name>.*?) ?<(?P<email>[^>]*)>(?: (?P<date>-?\d+))?(?: (?P<tz>[+-]\d+))?", re.DOTALL)
+
+
+def parse_person(text: str) -> Person:
+    """Read ``Name <mail> 1700000000 +0100``; what is missing is empty."""
+    match = _PERSON.match(text)
+    if match is None:
+        return Person(text.strip(), "")
+    return Person(match["name"].strip(), match["email"], int(match["date"] or 0), match["tz"] or "+0000")
+
+
+def parse_commit(sha: str, data: bytes) -> Commit:
+    """Read a commit; a signature or any header that is not known here is passed over."""
+    head, _, message = data.partition(b"\n\n")
+    fields: dict[bytes, bytes] = {}
+    parents: list[str] = []
+    for line in head.split(b"\n"):
+        name, _, value = line.partition(b" ")
+        if name == b"parent":
+            parents.append(value.decode("ascii"))
+        elif name:  # a line that starts with a blank continues the header above it
+            fields.setdefault(name, value)
+    encoding = fields.get(b"encoding", b"utf-8").decode("ascii", "replace")
+
+    def text(raw: bytes) -> str:
+        try:
+            return raw.decode(encoding)
+        except (LookupError, UnicodeDecodeError):
+            return raw.decode("utf-8", "surrogateescape")
+
+    return Commit(
+        sha,
+        fields[b"tree"].decode("ascii"),
+        tuple(parents),
+        parse_person(text(fields.get(b"author", b""))),
+        parse_person(text(fields.get(b"committer", b""))),
+        text(message),
+    )
+
+
+def compose_commit(tree: str, parents: Iterable[str], author: Person, committer: Person, message: str) -> bytes:
+    """Write a commit; a NUL, which git refuses, is taken out of the message."""
+    if not message.endswith("\n"):
+        message += "\n"
+    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+    lines += [f"author {_person(author)}", f"committer {_person(committer)}", "", message.replace("\0", "")]
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _person(person: Person) -> str:
+    name = _clean(person.name) or _clean(person.email).partition("@")[0] or "unknown"
+    tz = person.tz if re.fullmatch(r"[+-]\d{4}", person.tz) else "+0000"
+    return f"{name} <{_clean(person.email)}> {max(0, person.date)} {tz}"
+
+
+def _clean(text: str) -> str:
+    """Take out what would end the field; git also strips such characters at the ends of a name."""
+    return re.sub(r"[<>\0\r\n]+", " ", text).strip(" .,:;\"'\\")

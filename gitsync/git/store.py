@@ -1,0 +1,318 @@
+"""The object store: written in this process, read through GitPython's persistent ``cat-file``."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitsync.clock import entropy
+from gitsync.errors import GitFailed, GitsyncError
+from gitsync.git.objects import (
+    EMPTY_TREE,
+    check_path,
+    compose_tree,
+    object_id,
+    parse_commit,
+    parse_tree,
+    to_bytes,
+    to_text,
+)
+from gitsync.git.values import DIRECTORY, EXECUTABLE, REGULAR, Change, Commit, Entry
+
+if TYPE_CHECKING:
+    from gitsync.git.wrapped import Repo
+
+BLOB_CACHE = 16 << 20  # bytes
+LARGEST_CACHED = 1 << 20
+TREE_CACHE = 4096  # entries: one level each
+COMMIT_CACHE = 8192
+
+
+class Store:
+    """Objects of one repository, by name; not for two threads at once."""
+
+    def __init__(self, work_tree: Path, common_dir: Path) -> None:
+        self._work_tree = work_tree
+        self._common_dir = common_dir
+        self._objects = common_dir / "objects"
+        self._repo: Repo | None = None
+        self._blobs: OrderedDict[str, bytes] = OrderedDict()
+        self._blob_bytes = 0
+        self._trees: OrderedDict[str, Mapping[bytes, Entry]] = OrderedDict()
+        self._commits: OrderedDict[str, Commit] = OrderedDict()
+        self._shallow: frozenset[str] = frozenset()
+        self._shallow_stamp: tuple[int, int] | None = None
+
+    def close(self) -> None:
+        """End the reading process; the next read starts another."""
+        from gitsync.git import wrapped
+
+        if self._repo is not None:
+            command = self._repo.git
+            for process in (command.cat_file_all, command.cat_file_header):
+                if process is not None:
+                    wrapped.end(process)
+            command.cat_file_all = command.cat_file_header = None
+            self._repo.close()
+            self._repo = None
+
+    # reading
+
+    def raw(self, sha: str) -> tuple[str, bytes]:
+        """Return kind and content of an object; GitFailed when it is not there."""
+        if sha == EMPTY_TREE:
+            return "tree", b""
+        for attempt in (1, 2):
+            try:
+                _, kind, _, data = self._open().git.get_object_data(sha)
+            except (ValueError, OSError) as error:
+                # ValueError is also what an ended cat-file looks like: its answer is an empty line.
+                if "could not be resolved" in str(error) or attempt == 2:
+                    raise GitFailed(("cat-file", sha), 128, f"object {sha} is not in the mailbox clone") from error
+                self.close()
+            else:
+                return (kind.decode() if isinstance(kind, bytes) else str(kind)), data
+        raise AssertionError("unreachable")
+
+    def _open(self) -> Repo:
+        if self._repo is None:
+            from gitsync.git import wrapped
+
+            self._repo = wrapped.Repo(self._work_tree, expand_vars=False)
+        return self._repo
+
+    def _typed(self, sha: str, wanted: str) -> bytes:
+        kind, data = self.raw(sha)
+        if kind != wanted:
+            raise GitsyncError(f"{sha} is a {kind}, not a {wanted}.")
+        return data
+
+    def has(self, sha: str) -> bool:
+        """Say whether an object is there."""
+        if sha in self._commits or sha in self._trees or sha in self._blobs or self._file(sha).exists():
+            return True
+        try:
+            self.raw(sha)
+        except GitFailed:
+            return False
+        return True
+
+    def blob(self, sha: str) -> bytes:
+        """Return the content of a file."""
+        data = self._blobs.get(sha)
+        if data is None:
+            data = self._typed(sha, "blob")
+            self._keep_blob(sha, data)
+        else:
+            self._blobs.move_to_end(sha)
+        return data
+
+    def _keep_blob(self, sha: str, data: bytes) -> None:
+        if len(data) > LARGEST_CACHED or sha in self._blobs:
+            return
+        self._blobs[sha] = data
+        self._blob_bytes += len(data)
+        while self._blob_bytes > BLOB_CACHE:
+            self._blob_bytes -= len(self._blobs.popitem(last=False)[1])
+
+    def commit(self, sha: str) -> Commit:
+        """Return a commit; where a shallow clone ends, it has no parents."""
+        commit = self._commits.get(sha)
+        if commit is None:
+            commit = parse_commit(sha, self._typed(sha, "commit"))
+            self._commits[sha] = commit
+            if len(self._commits) > COMMIT_CACHE:
+                self._commits.popitem(last=False)
+        if commit.parents and sha in self.shallow():
+            return Commit(sha, commit.tree, (), commit.author, commit.committer, commit.message)
+        return commit
+
+    def shallow(self) -> frozenset[str]:
+        """Return the commits at which a shallow clone ends."""
+        try:
+            file = self._common_dir / "shallow"
+            now = file.stat()
+            stamp = (now.st_mtime_ns, now.st_ino)
+            if stamp != self._shallow_stamp:
+                self._shallow = frozenset(file.read_text("ascii").split())
+                self._shallow_stamp = stamp
+        except FileNotFoundError:
+            self._shallow, self._shallow_stamp = frozenset(), None
+        return self._shallow
+
+    def tree(self, sha: str) -> Mapping[bytes, Entry]:
+        """Return one level of a tree, by name."""
+        entries = self._trees.get(sha)
+        if entries is None:
+            entries = parse_tree(self._typed(sha, "tree"))
+            self._keep_tree(sha, entries)
+        else:
+            self._trees.move_to_end(sha)
+        return entries
+
+    def _keep_tree(self, sha: str, entries: Mapping[bytes, Entry]) -> None:
+        self._trees[sha] = entries
+        if len(self._trees) > TREE_CACHE:
+            self._trees.popitem(last=False)
+
+    def files(self, sha: str) -> dict[str, Entry]:
+        """Return everything below a tree that is not itself a tree, by path."""
+        found: dict[str, Entry] = {}
+        waiting = [("", sha)]
+        while waiting:
+            folder, at = waiting.pop()
+            for name, entry in self.tree(at).items():
+                path = folder + to_text(name)
+                if entry.is_tree:
+                    waiting.append((path + "/", entry.sha))
+                else:
+                    found[path] = entry
+        return found
+
+    def lookup(self, sha: str, path: str) -> Entry | None:
+        """Return what stands at a path below a tree."""
+        entry: Entry | None = Entry(DIRECTORY, sha)
+        for part in to_bytes(path).split(b"/"):
+            if entry is None or not entry.is_tree:
+                return None
+            entry = self.tree(entry.sha).get(part)
+        return entry
+
+    def changed(self, old: str | None, new: str | None) -> list[Change]:
+        """Return the files that differ between two trees, sorted by path; equal subtrees are not opened."""
+        found: list[Change] = []
+        waiting: list[tuple[str, str | None, str | None]] = [("", old, new)]
+        while waiting:
+            folder, one, other = waiting.pop()
+            if one == other:
+                continue
+            before = self.tree(one) if one else {}
+            after = self.tree(other) if other else {}
+            for name in before.keys() | after.keys():
+                was, now = before.get(name), after.get(name)
+                if was == now:
+                    continue
+                path = folder + to_text(name)
+                was_tree = was.sha if was and was.is_tree else None
+                now_tree = now.sha if now and now.is_tree else None
+                if was_tree or now_tree:
+                    waiting.append((path + "/", was_tree, now_tree))
+                was_file = None if was_tree else was
+                now_file = None if now_tree else now
+                if was_file or now_file:
+                    found.append(Change(path, was_file, now_file))
+        return sorted(found, key=lambda change: to_bytes(change.path))
+
+    # writing
+
+    def write(self, kind: str, data: bytes) -> str:
+        """Put an object into the store, on the disk when this returns; return its name.
+
+        An object that exists as a file gets a new time, so that nobody's gc takes it for abandoned before a ref
+        points to it. One that exists in a pack only is written again: the same protection, for one small file.
+        """
+        sha = object_id(kind, data)
+        file = self._file(sha)
+        try:
+            os.utime(file)
+        except FileNotFoundError:
+            self._create(file, zlib.compress(b"%s %d\0" % (kind.encode(), len(data)) + data, 1))
+        except PermissionError:  # another user's object, readable: it is there
+            if not file.exists():
+                raise
+        return sha
+
+    def _file(self, sha: str) -> Path:
+        return self._objects / sha[:2] / sha[2:]
+
+    def _create(self, file: Path, packed: bytes) -> None:
+        folder = file.parent
+        temporary = f"{folder}/tmp_obj_{entropy(6).hex()}"  # git's own gc clears old files of this name
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        try:
+            handle = os.open(temporary, flags, 0o444)
+        except FileNotFoundError:
+            folder.mkdir(exist_ok=True)
+            _sync_folder(self._objects)
+            handle = os.open(temporary, flags, 0o444)
+        try:
+            try:
+                rest = memoryview(packed)
+                while rest:
+                    rest = rest[os.write(handle, rest) :]
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            os.rename(temporary, file)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(folder)
+
+    def write_blob(self, data: bytes) -> str:
+        """Store the content of a file."""
+        sha = self.write("blob", data)
+        self._keep_blob(sha, data)
+        return sha
+
+    def write_tree(self, base: str | None, changes: Mapping[str, str | Entry | None]) -> str:
+        """Store the tree that ``base`` becomes with these changes; None removes a path, a name alone is a file.
+
+        A folder that runs empty goes; where a file stands in the way of a folder, the folder replaces it.
+        """
+        nested: _Nested = {}
+        for path, value in changes.items():
+            *folders, name = check_path(path)
+            here = nested
+            for folder in folders:
+                below = here.setdefault(folder, {})
+                if not isinstance(below, dict):  # 'a' is changed and 'a/b' too: the folder stays
+                    below = here[folder] = {}
+                here = below
+            if not isinstance(here.get(name), dict):
+                here[name] = value
+            elif value is not None:
+                raise ValueError(f"{path!r} cannot be a file and a folder")
+        return self._write_level(base, nested) or self.write("tree", b"")
+
+    def _write_level(self, base: str | None, changes: _Nested) -> str | None:
+        entries = dict(self.tree(base)) if base else {}
+        for name, value in changes.items():
+            was = entries.get(name)
+            if isinstance(value, dict):
+                below = self._write_level(was.sha if was and was.is_tree else None, value)
+                if below is not None:
+                    entries[name] = Entry(DIRECTORY, below)
+                elif was and was.is_tree:
+                    del entries[name]
+            elif value is None:
+                entries.pop(name, None)
+            elif isinstance(value, Entry):
+                entries[name] = value
+            else:
+                mode = was.mode if was and was.mode in (REGULAR, EXECUTABLE) else REGULAR
+                entries[name] = Entry(mode, value)
+        if not entries:
+            return None
+        if base and entries == self.tree(base):
+            return base
+        sha = self.write("tree", compose_tree(entries))
+        self._keep_tree(sha, entries)
+        return sha
+
+
+_Nested = dict[bytes, "str | Entry | None | _Nested"]
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
