@@ -1,7 +1,7 @@
 """Open everything that one machine consists of: clone, journal, ledger, engine.
 
-The command line (without a process) and the background process both come through here, and so do the documents that both of
-them print: status, fleet, the outcome of a cycle.
+The command line (without a process) and the background process both come through here, and so do the documents that
+both of them print: status, fleet, the outcome of a cycle.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from gitsync.git.repo import Mailbox
 from gitsync.inbox import Envelope, candidates, fleet_view, ingest
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.protocol.status import AgentRow, Status
+from gitsync.protocol.paths import status_path
+from gitsync.protocol.status import AgentRow, Status, read_status, same_but_time
 from gitsync.sync.engine import Engine
 from gitsync.sync.values import CycleResult, Facts
 
@@ -57,8 +58,8 @@ class Opened:
     ) -> Engine:
         """Make the sync engine, wired to the ledger.
 
-        ``page`` is the state that this machine's page shall show; ``agents`` implies ACTIVE. With neither the page is left
-        alone: a single command is no sign of life. ``on_ingest`` is called on the engine's thread when messages came.
+        ``page`` is the state that this machine's page shall show; ``agents`` implies ACTIVE. With neither the page is
+        left alone: a single command is no sign of life. ``on_ingest`` is called on the engine thread after each ingest.
         """
 
         def on_tip(tip: str) -> int:
@@ -148,9 +149,11 @@ class _Page:
         if self._state is None:
             return None
         status = self._now(self._state)
-        if status is None or self._told is None:
-            self._told = status
-            return status
+        if status is None:
+            return self._told
+        if self._told is None:
+            self._told = self._published(status) or status
+            return self._told
         if _without_queues(status) == _without_queues(self._told):
             self._next = None
             return self._told
@@ -160,6 +163,18 @@ class _Page:
         if moment - self._next[1] >= HOLD:
             self._told, self._next = status, None
         return self._told
+
+    def _published(self, status: Status) -> Status | None:
+        """Return what the page says now, if only the queues have changed since: that alone is worth no commit."""
+        mailbox = self._opened.mailbox
+        tip = mailbox.ref(mailbox.tracking_ref)
+        entry = mailbox.lookup(mailbox.commit(tip).tree, status_path(status.id)) if tip is not None else None
+        page = read_status(mailbox.blob(entry.sha)) if entry is not None else None
+        if page is None:
+            return None
+        queues = {row.agent: row.queue for row in page.agents}
+        same = replace(status, agents=tuple(replace(row, queue=queues.get(row.agent, 0)) for row in status.agents))
+        return same if same_but_time(same, replace(page, install=None)) else None
 
     def _now(self, state: str) -> Status | None:
         settings = self._opened.settings
@@ -200,7 +215,10 @@ def status_document(
     agents: AgentStates | None,
     process: Json | None,
 ) -> Json:
-    """Return the document of ``gitsync status --json``; ``contact`` is a monotonic second, ``agents`` None without a process."""
+    """Return the document of ``gitsync status --json``.
+
+    ``contact`` is a monotonic second; ``agents`` is None without a process.
+    """
     machine = opened.settings.machine
     former = opened.last_sync() if last is None and contact is None else {}
     age = clock.monotonic() - contact if contact is not None else _age_of(former.get("contact"))
@@ -220,6 +238,7 @@ def status_document(
         },
         "computers": computers_document(opened, alive=process is not None, state=own),
         "agents": agents_document(opened, agents),
+        "blockers": blockers(opened),
         "counters": opened.ledger.counters(),
     }
 
@@ -254,6 +273,15 @@ def agents_document(opened: Opened, agents: AgentStates | None) -> list[Json]:
             }
         )
     return rows
+
+
+def blockers(opened: Opened) -> list[str]:
+    """Say what waits for a person: messages that cannot leave, hand-overs that nobody can know the end of."""
+    found = [f"{one.op.kind} {one.op.ident} cannot be sent: {one.reason}" for one in opened.journal.refused_ops()]
+    for intent in opened.journal.intents(("uncertain", "held")):
+        why = f": {intent.reason}" if intent.reason else ""
+        found.append(f"message {intent.message_id} for {intent.agent or 'the inbox'} is {intent.state}{why}")
+    return found
 
 
 def own_state(agents: AgentStates | None) -> str:

@@ -108,7 +108,8 @@ def _show_report(report: dict[str, Any]) -> None:
     status = report["status"]
     if status is not None:
         say(
-            f"  status, line {status['line']}: {status['id_or_name'] or '?'} is {status['state'] or status['state_raw']}"
+            f"  status, line {status['line']}: {status['id_or_name'] or '?'}"
+            f" is {status['state'] or status['state_raw']}"
         )
     if report["messages"]:
         table(

@@ -7,7 +7,7 @@ import json
 from gitsync.config.settings import DEFAULT_PORT
 
 TEXT = """\
-# Settings of this computer for gitsync. Unknown keys are errors; `gitsync status` says so. Durations: 250ms 5s 5m 2h 1d.
+# Settings of this computer for gitsync. Unknown keys are errors. Durations: 250ms 5s 5m 2h 1d.
 
 [machine]
 id = {id}
@@ -68,12 +68,12 @@ port = {port}
 
 
 def first_config(
-    *, id: str, name: str, role: str, remote: str, branch: str, mailbox: str | None, port: int | None
+    *, ident: str, name: str, role: str, remote: str, branch: str, mailbox: str | None, port: int | None
 ) -> bytes:
     """Write the first settings of a machine; ``mailbox`` only where it is not at its usual place."""
     return TEXT.format(
-        id=_quoted(id),
-        plain=id,
+        id=_quoted(ident),
+        plain=ident,
         name=_quoted(name),
         role=_quoted(role),
         remote=_quoted(remote),

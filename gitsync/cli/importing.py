@@ -1,8 +1,8 @@
 """Bring old message files into the mailbox as history.
 
 Each message that the reader finds is written anew into ``archive/<month>/<from>_TO_<to>.md`` with a field ``Imported``
-that names the file and line it came from. Such a message is shown and found, and never handed to an agent: what it asked
-for is long over. Its id is made from its text, so that importing the same file again adds nothing.
+that names the file and line it came from. Such a message is shown and found, and never handed to an agent: what it
+asked for is long over. Its id is made from its text, so that importing the same file again adds nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from argparse import Namespace
 from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitsync import clock
 from gitsync.cli.stores import machine
@@ -36,7 +36,7 @@ def import_all(args: Namespace) -> int:
     from gitsync.protocol.reader import read_file
 
     settings = load(None, args.dir)
-    reports = []
+    reports: list[dict[str, Any]] = []
     with machine(settings) as opened:
         opened.refresh()
         known = _waiting_ids(opened)

@@ -76,7 +76,7 @@ def join(plan: Plan, *, take_over: bool = False) -> Done:
         places.write_private(
             file,
             first_config(
-                id=plan.machine.id,
+                ident=plan.machine.id,
                 name=plan.machine.name,
                 role=plan.machine.role,
                 remote=plan.remote,

@@ -31,9 +31,9 @@ def build() -> Parser:
     parser.add_argument("--dir", type=Path, metavar="PATH", default=None, help="where this computer's .gitsync is")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
 
-    def verb(name: str, run: str, help: str, *, json: bool = False, hidden: bool = False, **more: Any) -> Parser:
-        shown = {} if hidden else {"help": help}
-        sub: Parser = verbs.add_parser(name, description=help, formatter_class=_Raw, **shown, **more)
+    def verb(name: str, run: str, says: str, *, json: bool = False, hidden: bool = False, **more: Any) -> Parser:
+        shown: dict[str, Any] = {} if hidden else {"help": says}
+        sub: Parser = verbs.add_parser(name, description=says, formatter_class=_Raw, **shown, **more)
         sub.set_defaults(run=run)
         sub.add_argument("--dir", type=Path, metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         if json:

@@ -43,7 +43,7 @@ class Stores:
         return frozenset(spec.name for spec in self.settings.agents)
 
     def wake(self) -> None:
-        """Tell the process that there is something to push; it finds out by itself, only later, if it does not answer."""
+        """Tell the process that there is something to push; one that does not answer finds out by itself."""
         if self.client is not None:
             try:
                 self.client.post("/wake")

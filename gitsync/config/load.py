@@ -91,7 +91,7 @@ def check_trust(root: Path, entry: Registered | None) -> None:
     if entry is None:
         raise ConfigError(
             f"the settings {file} are not used",
-            f"this folder is not on your list {places.user_dir() / places.REGISTRY}; a cloned repository could have brought them",
+            f"this folder is not on your list {places.user_dir() / places.REGISTRY}: a clone could have brought them",
             "if they are yours, run: gitsync init   (there)",
         )
 

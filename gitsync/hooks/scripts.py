@@ -1,4 +1,4 @@
-"""Put our scripts into a clone's hooks folder and take them out again; a hook that is there is chained, never replaced."""
+"""Put our scripts into a clone's hooks folder and take them out; a hook that is there is chained, never replaced."""
 
 from __future__ import annotations
 
