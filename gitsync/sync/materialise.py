@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -56,7 +57,7 @@ class Materialise:
         self._root = str(mailbox.path)
         self._store = f"{self._root}/.git/gitsync"
         self._looks: dict[int, list[float]] = {}
-        self.unplaced: dict[str, str] = {}
+        self.unplaced: dict[str, str] = json.loads(journal.meta("unplaced") or "{}")
 
     # -- placing -----------------------------------------------------------------------------------
 
@@ -71,8 +72,13 @@ class Materialise:
             if held == (entry.sha if entry else None):
                 continue
             todo.append((path, held, entry))
+        could_not = dict(self.unplaced)
+        for path in wanted:
+            self.unplaced.pop(path, None)
         for start in range(0, len(todo), 256):
             self._batch(todo[start : start + 256], result)
+        if self.unplaced != could_not:
+            self._journal.set_meta("unplaced", json.dumps(self.unplaced) if self.unplaced else None)
         return result
 
     def _batch(self, batch: list[tuple[str, str | None, Entry | None]], result: Placed) -> None:
@@ -237,6 +243,10 @@ class Materialise:
         """Note that the content of a displaced file has reached the remote; later writes are told from it."""
         for row in self._journal.displaced():
             if row.id == ident:
+                data = self._read(row.file) if nobody_writes(row.file) else b""
+                if data is None or self._mailbox.hash_blob(data) == blob:
+                    self.forget(ident)
+                    continue
                 times = [at for at in self._looks.pop(ident, []) if at > clock.monotonic()]
                 self._journal.forget_displaced(ident)
                 self._looks[self._journal.displace(row.path, row.file, blob)] = times or [clock.monotonic() + LOOKS[0]]
