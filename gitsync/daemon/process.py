@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tenacity
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -29,11 +29,11 @@ from gitsync.daemon.cycles import Cycles
 from gitsync.daemon.schedule import Facts, Pace, clock_jump, interval, spread, unhealthy
 from gitsync.daemon.server import Server, listen
 from gitsync.daemon.watch import FolderWatch
-from gitsync.dispatch.dispatcher import Claim, Dispatcher
+from gitsync.dispatch.dispatcher import Dispatcher
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.machine import Opened, open_machine
-from gitsync.sync.engine import CycleResult, Request
+from gitsync.sync.engine import Claim, CycleResult, Request
 from gitsync.sync.lock import CloneLock
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Process:
         self._deliver = asyncio.Event()
         self._hurry = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._small: set[asyncio.Task[object]] = set()
+        self._small: set[asyncio.Future[Any]] = set()
         self._settling: asyncio.TimerHandle | None = None
         self._round: asyncio.Task[CycleResult] | None = None
         self._watch: FolderWatch | None = None
@@ -437,14 +437,14 @@ class Process:
         except OSError:
             return ""
 
-    def _keep(self, task: asyncio.Future[object] | asyncio.Task[object] | asyncio.Task[None]) -> None:
+    def _keep(self, task: asyncio.Future[Any]) -> None:
         """Hold on to a small task until it is done, and look at how it ended."""
-        self._small.add(task)  # type: ignore[arg-type]
-        task.add_done_callback(self._small.discard)  # type: ignore[arg-type]
+        self._small.add(task)
+        task.add_done_callback(self._small.discard)
         task.add_done_callback(_look_at)
 
 
-def _look_at(task: asyncio.Future[object] | asyncio.Task[object]) -> None:
+def _look_at(task: asyncio.Future[Any]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("%s failed", getattr(task, "get_name", lambda: "a cycle")(), exc_info=error)
 
