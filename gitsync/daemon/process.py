@@ -160,8 +160,9 @@ class Process:
     async def _stop_delivering(self) -> None:
         await self.dispatcher.drain(self.settings.dispatch.drain)
         await self._close_agents(self._agents)
-        with contextlib.suppress(TimeoutError, GitsyncError):
-            await asyncio.wait_for(self.on_git_thread(lambda: self.engine.cycle(Request(retry=False))), LAST_PUSH)
+        if self.opened.journal.pending_count() and self.last is not None and self.last.state == "ok":
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.on_git_thread(lambda: self.engine.cycle(Request(retry=False))), LAST_PUSH)
 
     # -- syncing ------------------------------------------------------------------------------------------------
 
@@ -180,8 +181,10 @@ class Process:
                 "%d commits in, %d out; %d messages received, %d sent",
                 result.pulled, result.pushed, result.received, result.sent,
             )  # fmt: skip
+        told = self.last.troubles if self.last is not None else ()
         for trouble in result.troubles:
-            log.warning("%s: %s", trouble.path, trouble.text)
+            if trouble not in told:
+                log.warning("%s: %s", trouble.path, trouble.text)
         self.last = result
         self._deliver.set()
         self._arm(result.retry_after)
