@@ -59,7 +59,7 @@ def same(found: str | None, wanted: str | None) -> bool:
     if found is None or wanted is None:
         return found is None and wanted is None
     left, right = found.lower().strip(), wanted.lower().strip()
-    return left == right or left.startswith(right) and left[len(right)] in " ([{-–—"
+    return left == right or (left.startswith(right) and left[len(right)] in " ([{-–—")
 
 
 def names(found: tuple[str, ...], wanted: list[str]) -> bool:
@@ -98,6 +98,7 @@ FIELDS: dict[str, tuple[Callable[[Found], Any], Callable[[Any, Any], bool]]] = {
 
 def judge(score: Score, name: str, label: Label, reading: Reading) -> None:
     """Count what one file adds to the score."""
+
     def lines_of(one: Label) -> list[int]:
         return [one["line"], *one.get("alt", {}).get("line", [])]
 

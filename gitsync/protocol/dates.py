@@ -43,7 +43,8 @@ _ZONE = re.compile(
     r"[\s(\[]{0,3}(?:"
     r"(?P<utc>(?i:utc|gmt))(?:\s?(?P<sign>[+\-−])(?P<oh>\d{1,2})(?::?(?P<om>\d{2}))?)?(?![\w])"
     r"|(?P<z>[Zz])(?![\w])"
-    r"|(?P<name>[A-Z]{2,5})(?![\w])"
+    r"|(?:America|US)/(?P<city>Los_Angeles|Denver|Chicago|New_York|Pacific|Mountain|Central|Eastern)(?!\w)"
+    r"|(?P<name>[A-Z]{2,5})(?![\w/])"
     r"|(?P<long>(?i:pacific|mountain|central|eastern))(?:\s(?P<kind>(?i:standard|daylight)))?(?:\s(?i:time))?(?!\w)"
     r")"
 )
@@ -55,7 +56,10 @@ _HOURS = {
     "EEST": 3, "MSK": 3, "SGT": 8, "HKT": 8, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
 }  # fmt: skip
 _SEASONAL = {"PT": -8, "MT": -7, "CT": -6, "ET": -5}
-_LONG = {"pacific": "P", "mountain": "M", "central": "C", "eastern": "E"}
+_LONG = {
+    "pacific": "P", "mountain": "M", "central": "C", "eastern": "E",
+    "los_angeles": "P", "denver": "M", "chicago": "C", "new_york": "E",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ def _offset(text: str, match: re.Match[str], end: int, day: date | None) -> tupl
         known = minutes <= 14 * 60
         found = (minutes if zone["sign"] == "+" else -minutes) if known else None
     else:
-        name = zone["name"] or _name(zone["long"], zone["kind"])
+        name = zone["name"] or _name(zone["long"] or zone["city"], zone["kind"])
         found = _hours(name, day)
         if found is None:
             return None, end, False

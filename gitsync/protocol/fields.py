@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gitsync.protocol import dates
-from gitsync.protocol.lines import BLANK, HEADING, TEXT, Lines
+from gitsync.protocol.lines import BLANK, HEADING, OPAQUE, TEXT, Lines
 from gitsync.protocol.plain import EMOJI, plain
 
 KNOWN = {
@@ -103,7 +103,7 @@ def meaning_of(name: str, *, top: bool = False) -> str | None:
 
 def split_line(text: str, *, top: bool = False) -> list[Field]:
     """Give the fields of one line, in order; none where the line is text."""
-    if len(text) > _LONGEST or ":" not in text and "：" not in text:
+    if len(text) > _LONGEST or (":" not in text and "：" not in text):
         return []
     stripped = text.strip()
     if stripped.startswith("|") and stripped.endswith("|") and len(stripped) > 2:
@@ -218,12 +218,7 @@ def _one(text: str, top: bool) -> Field | None:
         return None  # `12:30`, `std::move`, `C:\x`
     value = value.strip().removesuffix("\\").strip()
     zone = _ZONE_IN_KEY.search(name)
-    if (
-        zone is not None
-        and value
-        and meaning_of(name) in ("date", "time", "timestamp")
-        and zone[1] not in value
-    ):
+    if zone is not None and value and meaning_of(name) in ("date", "time", "timestamp") and zone[1] not in value:
         value = f"{value} {zone[1]}"
     return Field(name, meaning_of(name, top=top), value, bold or bool(match["bullet"]))
 
@@ -255,6 +250,15 @@ def _normal(name: str) -> str:
 
 def _skip_blank(lines: Lines, line: int, end: int) -> int:
     below = line
-    while below < end and lines.kinds[below] == BLANK and below - line <= MOST_BLANKS:
+    while below < end and below - line <= MOST_BLANKS and (lines.kinds[below] == BLANK or _is_note(lines, below)):
         below += 1
     return below
+
+
+def _is_note(lines: Lines, line: int) -> bool:
+    """Tell whether a line is a comment of its own, which people leave between a title and its fields."""
+    return (
+        lines.kinds[line] == OPAQUE
+        and lines.raw[line].strip().startswith(b"<!--")
+        and lines.raw[line].strip().endswith(b"-->")
+    )

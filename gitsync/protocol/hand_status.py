@@ -10,7 +10,8 @@ from gitsync.protocol.fields import Field, Header, read_header, split_line
 from gitsync.protocol.found import StatusFound
 from gitsync.protocol.lines import BLANK, BLOCK, HEADING, OPAQUE, RULE, TEXT, Lines
 from gitsync.protocol.plain import plain
-from gitsync.protocol.starts import Start
+from gitsync.protocol.start import Start
+from gitsync.protocol.templates import is_placeholder
 
 _STATES = {
     "ACTIVE": r"active|online|running|operational|live|up",
@@ -21,7 +22,9 @@ _STATES = {
     "EMERGENCY": r"emergency|panic",
 }
 _STATE = re.compile("|".join(rf"(?P<{state}>\b(?:{words})\b)" for state, words in _STATES.items()), re.IGNORECASE)
-_SUBJECT = frozenset({"instance", "agent", "computer", "machine", "computer id", "instance id", "agent id", "agent name", "id"})
+_SUBJECT = frozenset(
+    {"instance", "agent", "computer", "machine", "computer id", "instance id", "agent id", "agent name", "id"}
+)
 _STATE_NAMES = frozenset({"status", "state", "current status", "current state"})
 _HEADING = re.compile(r"(?:current\s)?(?:status|state)\s*:\s*(?P<state>\S.*)$", re.IGNORECASE)
 _TITLE_SAYS = re.compile(r"\b(?:status|check[\s-]?in)\b", re.IGNORECASE)
@@ -115,4 +118,5 @@ def _elsewhere(lines: Lines, after: int, first: int) -> tuple[str, int] | None:
 
 
 def _state_of(fields: list[Field]) -> str | None:
-    return next((plain(each.value) for each in fields if each.name.lower() in _STATE_NAMES and plain(each.value)), None)
+    values = (each.value for each in fields if each.name.lower() in _STATE_NAMES and not is_placeholder(each.value))
+    return next((plain(value) for value in values if plain(value)), None)

@@ -172,7 +172,7 @@ def _classify(lines: Lines, first: int) -> tuple[list[_Fence | tuple[int, bool]]
             if core == char * len(core) and _indent(line) < 4:
                 if char in b"=-" and len(core) > 1:
                     marks.append((number, char == b"="))
-                if char != b"=" and len(core) > 2:
+                if len(core) > 2:
                     kinds[number] = RULE
     return openings, marks
 

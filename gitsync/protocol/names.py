@@ -33,14 +33,21 @@ _NOBODY = re.compile(r"(?:n/?a|none|null|nobody|-+|—+|\?+|tbd|unknown)?$", re.
 _WORD = re.compile(
     r"(?<![a-z])(?:"
     r"(?P<not>(?:not|non|no)[\s-](?:so\s)?(?:urgent|critical|rush|high))"
-    r"|(?P<urgent>urgent|critical|emergency|p0|asap|immediate(?:ly)?|blocker|blocking|highest|apex|sev-?[01])"
+    r"|(?P<urgent>urgent|critical|emergency|p0|asap|immediate(?:ly)?|blocker|blocking|highest|maximum|max|apex|sev-?[01])"
     r"|(?P<high>high|p1|important|elevated)"
     r"|(?P<normal>normal|regular|medium|moderate|standard|routine|default|p2)"
     r"|(?P<low>low|lowest|p3|p4|minor|trivial|fyi)"
     r")(?![a-z0-9])",
     re.IGNORECASE,
 )
-_COLOURS = (("🔴", "urgent"), ("🚨", "urgent"), ("🆘", "urgent"), ("🟠", "high"), ("🟡", "normal"), ("🟢", "normal"))
+_COLOURS = (
+    ("🔴", "urgent"),
+    ("🚨", "urgent"),
+    ("🆘", "urgent"),
+    ("🟠", "high"),
+    ("🟡", "normal"),
+    ("🟢", "normal"),
+)
 _NUMBERS = {"0": "urgent", "1": "high", "2": "normal", "3": "low", "4": "low"}
 
 
@@ -70,7 +77,7 @@ def recipients(text: str) -> tuple[str, ...]:
         several = re.search(r"[a-z]{3,}s\b", bare, re.IGNORECASE)
         return (EVERYBODY,) if several else (ANYBODY,)
     found: list[str] = []
-    for part in _SPLIT.split(bare):
+    for part in _SPLIT.split(re.sub(r"^both\s+", "", bare, flags=re.IGNORECASE)):
         for piece in _slashed(part):
             name = EVERYBODY if _ALL.match(piece) else _one(piece)
             if name is not None and name not in found:

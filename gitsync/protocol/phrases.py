@@ -19,11 +19,9 @@ _MESSAGE = re.compile(
     rf"{_LEAD}(?:message|msg)\s+(?P<way>from|to|for)\s*:?\s+(?!be\b|send\b|display\b|show\b|post\b|copy\b|write\b|include\b)(?P<rest>\S.*)$",
     re.IGNORECASE,
 )
-_ANSWER = re.compile(
-    rf"{_LEAD}(?:response|reply|answer)\s+(?P<way>to|from|for)\s*:?\s+(?P<rest>\S.*)$", re.IGNORECASE
-)
+_ANSWER = re.compile(rf"{_LEAD}(?:response|reply|answer)\s+(?P<way>to|from|for)\s*:?\s+(?P<rest>\S.*)$", re.IGNORECASE)
 _FROM = re.compile(r"from\s*:?\s+(?P<rest>\S.*)$", re.IGNORECASE)
-_TO = re.compile(rf"to\s*:?\s+(?P<who>[^:]{{1,60}}?)\s*(?P<colon>:.*)?$", re.IGNORECASE)
+_TO = re.compile(r"to\s*:?\s+(?P<who>[^:]{1,60}?)\s*(?P<colon>:.*)?$", re.IGNORECASE)
 _PAIR = re.compile(rf"{_LEAD}(?P<from>{AGENT}(?:[_ ][a-z]+)?)\s+to\s+(?P<to>{AGENT}|all\b)", re.IGNORECASE)
 _SECTION = re.compile(r"(?:.*\s)?messages\b", re.IGNORECASE)
 _HOLDER = re.compile(
@@ -32,14 +30,12 @@ _HOLDER = re.compile(
     re.IGNORECASE,
 )
 _WHO_END = re.compile(r"\s*(?::|\s[-–—|•]\s|[–—|]|\bre:|\babout\b|\bregarding\b)", re.IGNORECASE)
-_INNER_FROM = re.compile(
-    r"(?:^|[\s\-–—|•])from:\s*(?P<who>[^:]{1,80}?)(?=\s*(?:[-–—|•→]|to:|$))", re.IGNORECASE
-)
+_INNER_FROM = re.compile(r"(?:^|[\s\-–—|•])from:\s*(?P<who>[^:]{1,80}?)(?=\s*(?:[-–—|•→]|to:|$))", re.IGNORECASE)
 _INNER_TO = re.compile(r"(?:^|[\s\-–—|•])to:\s*(?P<who>[^:]{1,80}?)(?=\s*(?:\s[-–—|•]\s|$))", re.IGNORECASE)
 _AFTER_TO = re.compile(r"\s+to\s+", re.IGNORECASE)
 _NOT_ENTRY = re.compile(
     r"(?:\b(?:as of|by|until|till|before|after|since|due|deadline|eta|next(?: \w+)?|expires?|valid|scheduled(?: for)?|starting|ends?|target)"
-    r"[\s:(~-]*|\b(?:last|next)\s[\w\s-]{0,30}[:(]\s*|\b(?:updated?|generated|created|modified|checked|timestamp|date|time)\s*[:(]\s*)$",
+    r"[\s:(~-]*|\b(?:last|next)\s[\w\s-]{0,30}[:(]\s*|\b(?:updated|generated|created|modified|checked|timestamp|date|time)\s*[:(]\s*)$",
     re.IGNORECASE,
 )
 _TRIM = " \t-–—:|•·,;~@"
@@ -85,9 +81,7 @@ def said_inside(text: str) -> Said:
     sender = _INNER_FROM.search(text)
     to = _INNER_TO.search(text)
     if sender is not None or to is not None:
-        return Said(
-            names.sender(sender["who"]) if sender else None, names.recipients(to["who"]) if to else ()
-        )
+        return Said(names.sender(sender["who"]) if sender else None, names.recipients(to["who"]) if to else ())
     return _pair(text) or Said()
 
 
@@ -198,8 +192,6 @@ def _pair(text: str) -> Said | None:
     to = names.recipients(right)
     if sender is None or not to:
         return None
-    if not (
-        names.is_agent(left) or names.is_agent(right) or text.startswith("[") or to == (names.EVERYBODY,)
-    ):
+    if not (names.is_agent(left) or names.is_agent(right) or text.startswith("[") or to == (names.EVERYBODY,)):
         return None
     return Said(sender, to)

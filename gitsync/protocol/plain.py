@@ -14,7 +14,10 @@ EMOJI = (
 _EMOJI = re.compile(f"[{EMOJI}]+")
 _COMMENT = re.compile(r"<!--(?:(?!-->).)*(?:-->|$)")
 _LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\([^()]{0,500}\)")
-_TAG = re.compile(r"</?(?:b|i|em|strong|u|s|code|sub|sup|span|font|a|br|kbd|mark|small|big|center)(?:\s[^<>]{0,200})?/?>", re.I)
+_TAG = re.compile(
+    r"</?(?:b|i|em|strong|u|s|code|sub|sup|span|font|a|br|kbd|mark|small|big|center)(?:\s[^<>]{0,200})?/?>",
+    re.I,
+)
 _STARS = re.compile(r"(?<!\\)\*+")
 _UNDERLINES = re.compile(r"(?<![\w\\])_{1,3}(?=\S)|(?<=[^\s\\])_{1,3}(?!\w)")
 _STRIKE = re.compile(r"~~")

@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from gitsync.protocol import blocks, dates, message, names, paths, phrases, starts
+from gitsync.protocol import blocks, dates, message, names, paths, phrases
 from gitsync.protocol.fields import Field, Header, read_header
 from gitsync.protocol.found import Found, Reading, StatusFound
 from gitsync.protocol.hand_status import find_status
 from gitsync.protocol.lines import BLANK, HEADING, TEXT, Lines, scan
 from gitsync.protocol.plain import plain
 from gitsync.protocol.problem import Problem
-from gitsync.protocol.starts import Start
+from gitsync.protocol.start import Start, trailer
+from gitsync.protocol.starts import find_starts
+from gitsync.protocol.top import read_top
 
 __all__ = ["Found", "Problem", "Reading", "StatusFound", "read_file", "unwrapped"]
 
@@ -41,15 +43,13 @@ def read_file(data: bytes, path: str | None = None) -> Reading:
         offset += len(segment.raw)
     lines = scan(data, spans)
     mailbox = path is not None and _BETWEEN.search(path.replace("\\", "/")) is not None
-    free = starts.find_starts(lines, mailbox=mailbox)
+    free = find_starts(lines, mailbox=mailbox)
     messages = [_unwrapped(lines, start) for start in free]
     problems = list(lines.problems)
     for at, block in wrapped:
         messages.append(_wrapped(lines, at, block))
         if not block.closed:
-            problems.append(
-                Problem(lines.line_at(at) + 1, "unclosed-block", "the end line of this message is missing")
-            )
+            problems.append(Problem(lines.line_at(at) + 1, "unclosed-block", "the end line of this message is missing"))
     messages.sort(key=lambda found: found.start)
     problems += _doubts(data, messages)
     problems.sort(key=lambda problem: problem.line)
@@ -102,9 +102,7 @@ def _wrapped(lines: Lines, at: int, block: blocks.Block) -> Found:
         return _found(inner, start, body, numbers, span, block.id, content)
 
 
-def _strict(
-    written: message.Message, numbers: tuple[int, int], span: tuple[int, int], id: str, content: str
-) -> Found:
+def _strict(written: message.Message, numbers: tuple[int, int], span: tuple[int, int], id: str, content: str) -> Found:
     return Found(
         line=numbers[0],
         end_line=numbers[1],
@@ -131,7 +129,7 @@ def _strict(
 
 def _inside(inner: Lines, first: int) -> Start:
     """Read the top of a wrapped text: all of it is one message, whatever stands in it."""
-    top = starts.read_top(inner)
+    top = read_top(inner, mailbox=True)
     if top is not None:
         return top
     heading = next((each for each in inner.headings if each.line == first and not each.soft), None)
@@ -187,9 +185,7 @@ def _found(
         in_reply_to=_plain_or_none(header.value("in_reply_to")),
         fields=tuple((each.name, each.value) for each in header.fields if each.meaning is None),
         body=body,
-        draft=any(
-            each.name.lower() == "status" and _DRAFT.match(plain(each.value)) for each in header.fields
-        ),
+        draft=any(each.name.lower() == "status" and _DRAFT.match(plain(each.value)) for each in header.fields),
         content=content,
     )
 
@@ -208,7 +204,7 @@ def _tail(lines: Lines, start: Start) -> list[Field]:
     header = start.header
     if start.how in ("trailer", "entry") or header.value("date") or header.value("timestamp"):
         return []
-    found = starts.trailer(lines, start.after, start.end, most=6) if start.end >= start.after else None
+    found = trailer(lines, start.after, start.end, most=6) if start.end >= start.after else None
     return [] if found is None else [each for each in found.fields if each.value]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gitsync.protocol import dates
-from gitsync.protocol.fields import Field
+from gitsync.protocol.fields import Field, split_line
 from gitsync.protocol.names import EVERYBODY, is_agent, recipients
 from gitsync.protocol.plain import plain
 
@@ -74,14 +74,16 @@ def in_fields(fields: list[Field]) -> bool:
 
 def is_empty_body(body: str) -> bool:
     """Tell whether the text under a heading that has no fields only says that there is no text yet."""
-    lines = [
-        line for line in body.splitlines()[:20] if line.strip() and not re.fullmatch(r"[\s\-*_=]+", line)
-    ]
-    if not lines:
+    return len(body) <= 2000 and all(_says_nothing(line.strip()) for line in body.splitlines())
+
+
+def _says_nothing(line: str) -> bool:
+    if not any(char.isalnum() for char in line) or line.startswith("#"):
         return True
-    if len(lines) > 2 or len(body) > 400:
-        return False
-    return all(_EMPTY_BODY.match(plain(line)) or _is_slot_line(line) for line in lines)
+    if _EMPTY_BODY.match(plain(line)) or _is_slot_line(line):
+        return True
+    fields = split_line(line)
+    return bool(fields) and all(not each.value or is_placeholder(each.value) for each in fields)
 
 
 def about_form(heading: str) -> bool:
@@ -110,12 +112,7 @@ def _may_stand_in_brackets(inner: str) -> bool:
     text = plain(inner)
     if _slot(inner):
         return False
-    if (
-        is_agent(text)
-        or recipients(text) == (EVERYBODY,)
-        or _LEVEL.match(text)
-        or dates.find(text) is not None
-    ):
+    if is_agent(text) or recipients(text) == (EVERYBODY,) or _LEVEL.match(text) or dates.find(text) is not None:
         return True
     return dates.has_time(text) or (" " not in text and text.isupper())
 

@@ -143,37 +143,94 @@ def test_no_message(text: str) -> None:
 
 SEVERAL = {
     "with-fields": (f"# Title\n\n## One\n{HEADER}\nText.\n\n## Two\n{HEADER}\nText.\n", [(3, 7), (9, 13)]),
-    "below-a-section": (f"# Title\n\n## One\n{HEADER}\nText.\n\n# More\n\n## Two\n{HEADER}\nText.\n", [(3, 7), (11, 15)]),
-    "numbered": ("# MESSAGES\n\n---\n\n## MESSAGE #1: a\n\nText.\n\n---\n\n## MESSAGE #2: b\n\nText.\n", [(5, 7), (11, 13)]),
+    "below-a-section": (
+        f"# Title\n\n## One\n{HEADER}\nText.\n\n# More\n\n## Two\n{HEADER}\nText.\n",
+        [(3, 7), (11, 15)],
+    ),
+    "numbered": (
+        "# MESSAGES\n\n---\n\n## MESSAGE #1: a\n\nText.\n\n---\n\n## MESSAGE #2: b\n\nText.\n",
+        [(5, 7), (11, 13)],
+    ),
     "title-says-who": (
         f"# C1 → C2\n{HEADER}\n---\n\n## MESSAGE #1: a\n**Date:** 2025-11-07\n\nText.\n\n---\n\n## MESSAGE #2: b\n\nText.\n",
         [(7, 10), (14, 16)],
     ),
-    "log": ("# Log\n\n## 2025-11-07 14:30 UTC — a\n\nText.\n\n---\n\n## 2025-11-07 14:40 UTC — b\n\nText.\n", [(3, 5), (9, 11)]),
-    "log-without-a-title": ("## 2025-11-07 14:30 UTC — a\n\nText.\n\n## 2025-11-07 14:40 UTC — b\n\nText.\n", [(1, 3), (5, 7)]),
-    "log-in-brackets": ("# Log\n\n### [2025-11-15 00:00 UTC] C2 DONE: a\nText.\n\n### [2025-11-15 00:10 UTC] C1 DONE: b\nText.\n", [(3, 4), (6, 7)]),
-    "log-date-last": ("# Log\n\n## Up - 2025-11-07 14:30:00\n\nText.\n\n## Down - 2025-11-07 14:40:00\n\nText.\n", [(3, 5), (7, 9)]),
-    "log-by-field": ("# Log\n\n## One\n\n**Timestamp:** July 04, 2025, 22:53 PM PDT\n\nText.\n\n---\n\n## Two\n**Date:** 2025-07-04 10:00\n\nText.\n", [(3, 7), (11, 14)]),
+    "log": (
+        "# Log\n\n## 2025-11-07 14:30 UTC — a\n\nText.\n\n---\n\n## 2025-11-07 14:40 UTC — b\n\nText.\n",
+        [(3, 5), (9, 11)],
+    ),
+    "log-without-a-title": (
+        "## 2025-11-07 14:30 UTC — a\n\nText.\n\n## 2025-11-07 14:40 UTC — b\n\nText.\n",
+        [(1, 3), (5, 7)],
+    ),
+    "log-in-brackets": (
+        "# Log\n\n### [2025-11-15 00:00 UTC] C2 DONE: a\nText.\n\n### [2025-11-15 00:10 UTC] C1 DONE: b\nText.\n",
+        [(3, 4), (6, 7)],
+    ),
+    "log-date-last": (
+        "# Log\n\n## Up - 2025-11-07 14:30:00\n\nText.\n\n## Down - 2025-11-07 14:40:00\n\nText.\n",
+        [(3, 5), (7, 9)],
+    ),
+    "log-by-field": (
+        "# Log\n\n## One\n\n**Timestamp:** July 04, 2025, 22:53 PM PDT\n\nText.\n\n---\n\n## Two\n**Date:** 2025-07-04 10:00\n\nText.\n",
+        [(3, 7), (11, 14)],
+    ),
     "log-by-two-fields": ("# Log\n\nText.\n\n## One\n**Date:** 2025-07-04\n**Time:** 10:00 UTC\n\nText.\n", [(5, 9)]),
-    "log-by-time": ("# Log\n\n## 2025-11-07 14:30 a\n\nText.\n\n## [14:40] b\n\nText.\n\n## [14:50] c\n", [(3, 5), (7, 9), (11, 11)]),
-    "log-by-time-below-a-day": ("# Log\n\n## 2025-11-07\n\n### [14:40] b\n\nText.\n\n### [14:50] c\n\nText.\n", [(5, 7), (9, 11)]),
-    "log-under-sections": ("# Log\n\n## ACTIVE\n\n### 2025-11-07 12:56 - c2-auto - DONE ✅\n\nText.\n\n---\n\n## QUEUE\n\nText.\n", [(5, 7)]),
-    "form-at-the-end": ("# Log\n\n### 2025-11-07 12:56 - a\n\nText.\n\n## TEMPLATE\n\n### [YYYY-MM-DD HH:MM] [title]\n**Who:** [name]\n**Task:** [task]\n", [(3, 11)]),
-    "section-in-a-page": ("# COMPUTER 1\n\n**Date:** 2025-11-07\n\nText.\n\n---\n\n## 📡 MESSAGE TO COMPUTER 2:\n\nText.\n\n---\n\n## STATE\n\nText.\n", [(9, 11)]),
-    "to-below-messages": ("# COMPUTER 1\n\nText.\n\n## 📨 MESSAGES\n\n### TO C2:\nText one.\n\n### TO ALL:\nText two.\n\n## STATE\n\n### TO DO:\nText.\n", [(7, 8), (10, 16)]),
-    "posts": ("# Board\n\n### FROM C1 - 2025-10-16 done\n\nText.\n\n---\n\n### FROM C2 - 2025-10-17 fine\n\nText.\n", [(3, 5), (9, 11)]),
-    "sections-named-like-messages": (f"# Inbox\n\n## Message from C1\n\nText.\n\n## Message to C1\n{HEADER}\nText.\n", [(3, 5), (7, 11)]),
+    "log-by-time": (
+        "# Log\n\n## 2025-11-07 14:30 a\n\nText.\n\n## [14:40] b\n\nText.\n\n## [14:50] c\n",
+        [(3, 5), (7, 9), (11, 11)],
+    ),
+    "log-by-time-below-a-day": (
+        "# Log\n\n## 2025-11-07\n\n### [14:40] b\n\nText.\n\n### [14:50] c\n\nText.\n",
+        [(5, 7), (9, 11)],
+    ),
+    "log-under-sections": (
+        "# Log\n\n## ACTIVE\n\n### 2025-11-07 12:56 - c2-auto - DONE ✅\n\nText.\n\n---\n\n## QUEUE\n\nText.\n",
+        [(5, 7)],
+    ),
+    "form-at-the-end": (
+        "# Log\n\n### 2025-11-07 12:56 - a\n\nText.\n\n## TEMPLATE\n\n### [YYYY-MM-DD HH:MM] [title]\n**Who:** [name]\n**Task:** [task]\n",
+        [(3, 11)],
+    ),
+    "section-in-a-page": (
+        "# COMPUTER 1\n\n**Date:** 2025-11-07\n\nText.\n\n---\n\n## 📡 MESSAGE TO COMPUTER 2:\n\nText.\n\n---\n\n## STATE\n\nText.\n",
+        [(9, 11)],
+    ),
+    "to-below-messages": (
+        "# COMPUTER 1\n\nText.\n\n## 📨 MESSAGES\n\n### TO C2:\nText one.\n\n### TO ALL:\nText two.\n\n## STATE\n\n### TO DO:\nText.\n",
+        [(7, 8), (10, 16)],
+    ),
+    "posts": (
+        "# Board\n\n### FROM C1 - 2025-10-16 done\n\nText.\n\n---\n\n### FROM C2 - 2025-10-17 fine\n\nText.\n",
+        [(3, 5), (9, 11)],
+    ),
+    "sections-named-like-messages": (
+        f"# Inbox\n\n## Message from C1\n\nText.\n\n## Message to C1\n{HEADER}\nText.\n",
+        [(3, 5), (7, 11)],
+    ),
     "deeper-with-fields": (f"# Hello\n{HEADER}\nText.\n\n### Another one\n{HEADER}\nText.\n", [(1, 5), (7, 11)]),
-    "two-headers-one-text": (f"[A2A] Agent-1 → Agent-3\nPriority: URGENT\n\nHELLO\n=====\n\n{HEADER}\nText.\n\nYou are Agent-1\nTimestamp: 2025-09-09 10:56:25\n", [(1, 13)]),
-    "after-an-unclosed-fence": ("# A\n\n```\ntext\n\n```bash\nls\n```\n\n## Hello\n**From:** C1\n\nText.\n", [(10, 13)]),
+    "two-headers-one-text": (
+        f"[A2A] Agent-1 → Agent-3\nPriority: URGENT\n\nHELLO\n=====\n\n{HEADER}\nText.\n\nYou are Agent-1\nTimestamp: 2025-09-09 10:56:25\n",
+        [(1, 13)],
+    ),
+    "after-an-unclosed-fence": (
+        "# A\n\n```\ntext\n\n```bash\nls\n```\n\n## Hello\n**From:** C1\n\nText.\n",
+        [(10, 13)],
+    ),
     "front-matter": (f"---\ntitle: x\nstatus: y\n---\n\n# Hello\n{HEADER}\nText.\n", [(6, 10)]),
     "comment-first": (f"<!--\nnote\n-->\n# Hello\n{HEADER}\nText.\n", [(4, 8)]),
     "rule-first": (f"---\n\n# Hello\n{HEADER}\nText.\n", [(3, 7)]),
-    "trailer-of-a-letter": (f"# Hello\n{HEADER}\nText.\n\n---\n\n**From:** C1\n**To:** C2\n**Date:** 2025-11-07\n", [(1, 11)]),
+    "trailer-of-a-letter": (
+        f"# Hello\n{HEADER}\nText.\n\n---\n\n**From:** C1\n**To:** C2\n**Date:** 2025-11-07\n",
+        [(1, 11)],
+    ),
     "same-level-after-a-rule": (f"# Inbox\n\n## Hello\n{HEADER}\nText.\n\n---\n\n## Other things\n\nText.\n", [(3, 7)]),
     "same-level-without-a-rule": (f"# Inbox\n\n## Hello\n{HEADER}\nText.\n\n## Part two\n\nText.\n", [(3, 11)]),
     "shallower-after-a-rule": (f"# Inbox\n\n### Hello\n{HEADER}\nText.\n\n---\n\n## Other things\n\nText.\n", [(3, 7)]),
-    "author-and-section": ("# COMPUTER 2\n**By:** Ann\n**Date:** 2025-11-07\n\nText.\n\n---\n\n## MESSAGE TO COMPUTER 1:\n\nText.\n", [(9, 11)]),
+    "author-and-section": (
+        "# COMPUTER 2\n**By:** Ann\n**Date:** 2025-11-07\n\nText.\n\n---\n\n## MESSAGE TO COMPUTER 1:\n\nText.\n",
+        [(9, 11)],
+    ),
 }
 
 
@@ -188,10 +245,19 @@ IN_A_MAILBOX = {
     "subject-alone": ("Subject: Hello\n\nText.\n", [(1, 3)]),
     "type-alone": ("## Hello\n\nType: build\n\nText.\n", [(1, 5)]),
     "time-alone": ("## Hello\n**Time:** 14:30 UTC\n\nText.\n", [(1, 4)]),
-    "section-title": ("# Messages from 1 to 2\n**Date:** 2025-11-07\n\n## Hello\n**Date:** 2025-11-07\n\nText.\n", [(4, 7)]),
+    "section-title": (
+        "# Messages from 1 to 2\n**Date:** 2025-11-07\n\n## Hello\n**Date:** 2025-11-07\n\nText.\n",
+        [(4, 7)],
+    ),
     "channel-title": ("# 1 to 2\n\n## Hello\n**From:** 1\n\nText.\n", [(3, 6)]),
-    "tasks-inside": (f"## Hello\n{HEADER}\n### 1. Tests\n**Priority:** high\n\n### 2. Docs\n**Type:** text\n", [(1, 9)]),
-    "same-level-after-a-rule": (f"## Hello\n{HEADER}\nText.\n\n---\n\n## CONCLUSION\n\nText.\n\n---\n\n## Again\n{HEADER}\nText.\n", [(1, 11), (15, 19)]),
+    "tasks-inside": (
+        f"## Hello\n{HEADER}\n### 1. Tests\n**Priority:** high\n\n### 2. Docs\n**Type:** text\n",
+        [(1, 9)],
+    ),
+    "same-level-after-a-rule": (
+        f"## Hello\n{HEADER}\nText.\n\n---\n\n## CONCLUSION\n\nText.\n\n---\n\n## Again\n{HEADER}\nText.\n",
+        [(1, 11), (15, 19)],
+    ),
     "shallower-after-a-rule": (f"# 1 to 2\n\n## Hello\n{HEADER}\nText.\n\n---\n\n# ARCHIVE\n\nText.\n", [(3, 7)]),
     "no-field": ("# 1 to 2\n\n## Hello\n\nText.\n", []),
     "unknown-field": ("# 1 to 2\n\n## Hello\n**Mood:** fine\n\nText.\n", []),
@@ -204,6 +270,47 @@ def test_in_a_mailbox_one_field_is_enough(text: str, spans: list[tuple[int, int]
         assert [(each.line, each.end_line) for each in read_file(text.encode(), path).messages] == spans
 
 
-@pytest.mark.parametrize("path", [None, "notes.md", "messages/README.md", "messages/old/1.md", "othermessages/1_TO_2.md"])
+@pytest.mark.parametrize(
+    "path", [None, "notes.md", "messages/README.md", "messages/old/1.md", "othermessages/1_TO_2.md"]
+)
 def test_elsewhere_one_field_is_the_head_of_a_report(path: str | None) -> None:
     assert lines("## Hello\n**Priority:** high\n\nText.\n", path) == []
+
+
+MORE = {
+    "banner": (
+        "=====\n[A2A] NEWS\n=====\n📤 FROM: Agent-4\n📥 TO: Agent-1\nPriority: regular\n-----\n\nText.\n\n=====\n",
+        [(2, 9)],
+    ),
+    "plain-subtitle": ("WAKE UP C2\nC1 is calling\n\nFROM: C1\nTO: C2\n\nText.\n", [(1, 7)]),
+    "quoted-subtitle": (f"# Hello\n\n> about the tests\n\n{HEADER}\nText.\n", [(1, 8)]),
+    "comment-below-the-title": (f"# Hello\n<!-- a note -->\n{HEADER}\nText.\n", [(1, 6)]),
+    "rule-around-the-fields": (f"---\n{HEADER}---\n\n# Hello\n\nText.\n", [(2, 8)]),
+    "log-from-the-first-heading": (
+        "## Check - 2025-11-07 14:30:00\nText.\n\n## Check - 2025-11-07 15:30:00\nText.\n",
+        [(1, 2), (4, 5)],
+    ),
+    "update-and-date": (
+        "# Log\n\n## UPDATE: 2025-11-07 14:30\nText.\n\n## Updated: 2025-11-07 14:30\nText.\n",
+        [(3, 7)],
+    ),
+    "list-at-the-end": ("# Move\n\nText.\n\n- **From:** main\n- **To:** prod\n", []),
+    "form-of-several-slots": (
+        "# Message to C2\n\n[Your message here]\n\n---\n\n## Answer\n**Name:** [name]\n[Answer here]\n",
+        [],
+    ),
+    "messages-section-of-a-page": (
+        "# COMPUTER 3\n\n**Status:** ACTIVE\n\n## 📬 MESSAGES TO OTHER COMPUTERS\n\n### To Computer 1 (Desktop):\nText.\n\n### To Computer 2:\nText.\n",
+        [(7, 8), (10, 11)],
+    ),
+    "titles-one-after-the-other": (f"# One\n{HEADER}\nText.\n\n---\n\n# Two\n{HEADER}\nText.\n", [(1, 5), (9, 13)]),
+    "section-title-with-a-rule": (
+        f"# Inbox\n\n## One\n{HEADER}\nText.\n\n---\n\n# Part\n\n---\n\n## Two\n{HEADER}\nText.\n",
+        [(3, 7), (15, 19)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "spans"), MORE.values(), ids=MORE)
+def test_tops_and_sections(text: str, spans: list[tuple[int, int]]) -> None:
+    assert [(each.line, each.end_line) for each in read_file(text.encode()).messages] == spans
