@@ -26,7 +26,13 @@ KINDS = ("file", "http", "ssh")
 def run_git(*args: str | Path, cwd: Path | None = None, check: bool = True, **kwargs: Any) -> str:
     """Run git as a person would, in the environment of the test; return what it printed."""
     done = subprocess.run(
-        ["git", *map(str, args)], cwd=cwd, text=True, errors="surrogateescape", capture_output=True, **kwargs
+        ["git", *map(str, args)],
+        cwd=cwd,
+        text=True,
+        errors="surrogateescape",
+        capture_output=True,
+        check=False,
+        **kwargs,
     )
     if check and done.returncode:
         raise AssertionError(f"git {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
@@ -52,7 +58,7 @@ class Remote:
     def refs(self) -> dict[str, str]:
         """Return every ref there is."""
         lines = self.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
-        return dict((name, sha) for name, sha in (line.split(" ") for line in lines))
+        return {name: sha for name, _, sha in (line.partition(" ") for line in lines)}
 
     def files(self, branch: str = "coordination") -> dict[str, bytes]:
         """Return every file of a branch with its bytes."""
@@ -246,10 +252,10 @@ class _GitHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         self.served.requests.append(format % args)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self._serve()
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._serve()
 
     def _body(self) -> bytes:

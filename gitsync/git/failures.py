@@ -21,7 +21,7 @@ _WHAT: dict[Kind, tuple[type[GitsyncError], str, str]] = {
     "auth": (
         AuthFailed,
         "The remote does not accept our credentials.",
-        "Check that `git ls-remote` works here without asking: a credential helper, an ssh key in the agent, or a token.",
+        "Make `git ls-remote` work here without asking: a credential helper, an ssh key in the agent, or a token.",
     ),
     "host key": (
         AuthFailed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +54,11 @@ class RemoteSide:
             self._url = done.out.decode("utf-8", "surrogateescape").strip()
         return self._url
 
-    def _git(self, *args: str, data: bytes = b"", ok: Sequence[int] = (0,)) -> Done:
+    def _git(self, *args: str, ok: Sequence[int] = (0,), heard: Callable[[bytes], None] | None = None) -> Done:
         if not self._ssh_known:
             self._ssh = self._ssh_command()
             self._ssh_known = True
-        return run(*args, cwd=self._work_tree, timeout=self._timeout, data=data, ok=ok, ssh=self._ssh, network=True)
+        return run(*args, cwd=self._work_tree, timeout=self._timeout, ok=ok, ssh=self._ssh, network=True, heard=heard)
 
     def _ssh_command(self) -> str | None:
         place = locate(self.url())
@@ -69,19 +69,19 @@ class RemoteSide:
 
     # the two commands
 
-    def fetch(self) -> Fetched:
+    def fetch(self, heard: Callable[[bytes], None] | None = None) -> Fetched:
         """Bring the branch and gitsync's refs beside it here; a branch that does not exist is no error.
 
         RemoteAway, AuthFailed, or GitFailed for words that are new to us.
         """
         branch = f"+refs/heads/{self._branch}:{self.tracking}"
         beside = f"+{self.beside}*:{self.mirror}*"
-        done = self._git(*_FETCH, self._remote, branch, beside, ok=range(256))
+        done = self._git(*_FETCH, self._remote, branch, beside, ok=range(256), heard=heard)
         if done.code and NO_SUCH_BRANCH.search(done.err):
             there = self._refs.read(self.tracking)
             if there is not None:
                 self._refs.move([Move(self.tracking, None, there)])
-            done = self._git(*_FETCH, self._remote, beside, ok=range(256))
+            done = self._git(*_FETCH, self._remote, beside, ok=range(256), heard=heard)
         if done.code:
             raise self._failed(failure(_FETCH[:1], done.code, done.err))
         return self.known()
@@ -109,14 +109,12 @@ class RemoteSide:
         """
         if not updates:
             return []
-        args = [*_PUSH]
-        for update in updates:
-            if update.expect is not None:
-                args.append(f"--force-with-lease={update.ref}:{update.expect}")
-        args.append(self._remote)
-        for update in updates:
-            force = "+" if update.expect is None and update.new is not None else ""
-            args.append(f"{force}{update.new or ''}:{update.ref}")
+        leases = (f"--force-with-lease={update.ref}:{update.expect}" for update in updates if update.expect is not None)
+        args = [*_PUSH, *leases, self._remote]
+        args += (
+            f"{'+' if update.expect is None and update.new else ''}{update.new or ''}:{update.ref}"
+            for update in updates
+        )
         done = self._git(*args, ok=range(256))
         answers = _answers(done.out)
         if done.code and not answers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -204,9 +204,12 @@ class Mailbox:
 
     # the remote
 
-    def fetch(self) -> Fetched:
-        """Ask the remote what it has and bring it here. RemoteAway, AuthFailed, GitFailed."""
-        return self._side.fetch()
+    def fetch(self, heard: Callable[[bytes], None] | None = None) -> Fetched:
+        """Ask the remote what it has and bring it here. RemoteAway, AuthFailed, GitFailed.
+
+        ``heard`` gets git's progress display, piece by piece.
+        """
+        return self._side.fetch(heard)
 
     def fetched(self) -> Fetched:
         """Return what is known of the remote without asking it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -78,7 +79,5 @@ def end(process: Any) -> None:
 
 def _close(stream: IO[bytes] | None) -> None:
     if stream is not None:
-        try:
+        with suppress(OSError):  # bytes that were still buffered for a process that is gone
             stream.close()
-        except OSError:  # bytes that were still buffered for a process that is gone
-            pass
