@@ -57,6 +57,8 @@ def compose(
     fields: Sequence[tuple[str, str]] = (),
 ) -> Message:
     """Make a message; raise UsageError where a value cannot be sent."""
+    if not (subject.strip() or body.strip()):
+        raise UsageError("there is nothing to send", "subject and text are empty")
     size = len(body.encode("utf-8", "surrogatepass"))
     if size > MAX_BODY:
         raise UsageError(
@@ -183,6 +185,8 @@ def withdraw(journal: Journal, machine: Machine, ledger: Ledger, ident: str) -> 
     if message.sender.partition("/")[0] != machine.id:
         raise Refused(f"{message.id} is not a message of this machine", f"it was sent by {message.sender}")
     if known.parked is not None and known.parked.state == "pending" and journal.cancel(known.parked.op.seq):
+        for said in journal.operations(message.id, kind="receipt"):  # that it is held for an unknown machine
+            journal.cancel(said.op.seq)
         return "cancelled"
     final = [told for told in ledger.receipts(message.id, machine.id) if told.receipt.outcome in FINAL]
     if final:

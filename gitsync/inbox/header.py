@@ -42,7 +42,7 @@ def hear(block: Block, ident: str, path: str, place: Place, commit_date: str, ma
         strict = read(block.raw)
     except ValueError:
         found = _found(block, path)
-        if found is None:
+        if found is None or not (found.subject or found.body.strip()):
             raise ValueError("no message can be read in it") from None
         raw_from, raw_to = found.sender, found.to
         subject, body, fields = found.subject or "", found.body, found.fields

@@ -23,7 +23,6 @@ MAX_FILE = 8 * 1024 * 1024
 """A larger file in an owned place is refused and reported (PROTOCOL 1)."""
 
 REGULAR = (0o100644, 0o100755)
-KEPT_VERSIONS = 64
 
 
 class Scan:
@@ -45,7 +44,6 @@ class Scan:
         self.suspect = suspect
         self.machines = {page.id for page in ledger.statuses()} | set(ledger.seen())
         self._trees: dict[str, str] = {}
-        self._versions: dict[str, bytes] = {}
 
     def commit(self, commit: Commit, batch: Batch) -> None:
         """Add what this commit changed."""
@@ -87,13 +85,13 @@ class Scan:
         state = batch.files.get(change.path) if change.path in batch.files else self.ledger.file(change.path)
         if state is not None and state[0] == change.new.sha:
             return
-        data = self._blob(change.new.sha)
+        data = self.mailbox.blob(change.new.sha)
         if len(data) > MAX_FILE:
             self._trouble(batch, change.path, 1, "too-large", f"{len(data)} bytes; the limit is {MAX_FILE}", commit)
             return
         skip = 0
         if state is not None and state[1] and change.old is not None and change.old.sha == state[0]:
-            before = self._blob(change.old.sha)
+            before = self.mailbox.blob(change.old.sha)
             skip = len(before) if data.startswith(before) else 0
         if place.kind == "receipts":
             self._receipts(place, data, skip, batch)
@@ -103,15 +101,6 @@ class Scan:
             batch.files[change.path] = (change.new.sha, clean)
         if place.kind == "status":
             self._page(place, data, date, batch)
-
-    def _blob(self, sha: str) -> bytes:
-        data = self._versions.pop(sha, None)
-        if data is None:
-            data = self.mailbox.blob(sha)
-        self._versions[sha] = data
-        while len(self._versions) > KEPT_VERSIONS:
-            del self._versions[next(iter(self._versions))]
-        return data
 
     def _receipts(self, place: Place, data: bytes, skip: int, batch: Batch) -> None:
         told = [Told(place.machine or "", receipt) for receipt in parse_file(data[skip:])]

@@ -161,7 +161,9 @@ def test_i2_uncertain_waits_for_a_person_unless_idempotent(journal: Journal) -> 
 def test_a_final_state_takes_neither_a_second_end_nor_its_receipt(journal: Journal) -> None:
     key = f"1_TO_2/{ID}"
     journal.begin(intent())
-    assert journal.finish(key, "builder", "done", reply_id=ID, seconds=1.5, usage="{}", ops=[op("reply"), op("receipt")])
+    assert journal.finish(
+        key, "builder", "done", reply_id=ID, seconds=1.5, usage="{}", ops=[op("reply"), op("receipt")]
+    )
     assert not journal.finish(key, "builder", "failed", ops=[op("second")])
     assert [found.payload for found in journal.pending()] == [b"reply", b"receipt"]
     assert not journal.release(key, "builder")
@@ -186,7 +188,7 @@ def test_only_one_taker_wins(journal: Journal) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(INTENT_STATES), st.booleans(), st.booleans()), max_size=30))
 def test_i2_as_a_law(moves: list[tuple[str, bool, bool]]) -> None:
-    """Along any path, between two hand-overs somebody said that the first did not begin, or a person or the agent did."""
+    """Between two hand-overs the first is known not to have begun, or a person or the agent allowed the second."""
     state: str | None = None
     may_have_run = False
     for new, idempotent, person in moves:
