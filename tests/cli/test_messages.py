@@ -1,0 +1,186 @@
+"""Two computers talk, by commands alone; no process runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Computer
+from tests.remotes import Person, Remote
+
+
+def test_a_conversation(bare: Remote, one: Computer, two: Computer) -> None:
+    ident = one.ask("send", "2", "Deploy it", "-m", "The landing page.", "--priority", "high", "--type", "deployment")[
+        "id"
+    ]
+    sent = one.ask("sync")
+    assert (sent["state"], sent["sent"], sent["pushed"], sent["pending"]) == ("ok", 1, 1, 0)
+    assert sent["head"] == bare.tip()
+    got = two.ask("sync")
+    assert (got["received"], got["pulled"]) == (1, 1)
+
+    (entry,) = two.ask("inbox")
+    assert {key: entry[key] for key in ("id", "from", "to", "subject", "priority", "type")} == {
+        "id": ident,
+        "from": "1",
+        "to": ["2"],
+        "subject": "Deploy it",
+        "priority": "high",
+        "type": "deployment",
+    }
+    assert two.ask("show", ident)["body"] == "The landing page."
+    assert two.ask("show", ident[:12])["id"] == ident
+    assert "Deploy it" in two.ok("show", ident)
+    assert two.ask("inbox", "--unread", "--from", "1")[0]["id"] == ident
+    assert two.ask("inbox", "--from", "3") == []
+
+    answer = two.ask("reply", ident, "-m", "Done.")["id"]
+    two.ok("ack", ident, "--done")
+    assert two.ask("inbox", "--unread") == []
+    two.ok("sync")
+    assert one.ask("sync")["received"] == 1
+    (back,) = one.ask("inbox")
+    assert (back["id"], back["in_reply_to"], back["thread"]) == (answer, ident, ident)
+    receipts = one.ask("show", ident)["receipts"]
+    assert [(r["machine"], r["outcome"]) for r in receipts] == [("2", "done")]
+    assert [entry["id"] for entry in one.ask("thread", answer)] == [ident, answer]
+    assert [entry["id"] for entry in one.ask("search", "landing", "page")] == [ident]
+    assert one.ask("search", "nowhere") == []
+
+    log = one.ask("log")
+    assert {"commit", "date", "machine", "kind", "summary", "messages"} <= set(log[0])
+    assert [entry["messages"] for entry in log if entry["machine"] == "1" and entry["kind"] == "messages"] == [[ident]]
+    assert {entry["machine"] for entry in one.ask("log", "--machine", "2")} == {"2"}
+    assert [m for entry in one.ask("log", "--thread", ident) for m in entry["messages"]] == [ident, answer]
+    assert one.ask("log", "--since", "2000-01-01") == log
+    assert one.ask("log", "--since", "2999-01-01") == []
+    assert one("log", "--since", "yesterday").code == 2
+
+
+def test_sent_while_the_remote_is_away(bare: Remote, one: Computer, two: Computer) -> None:
+    away = bare.path.with_suffix(".away")
+    bare.path.rename(away)
+    ident = one.ask("send", "2", "Later")["id"]
+    result = one("sync", "--json")
+    assert result.code == 75
+    assert result.json["state"] == "offline"
+    assert result.json["pending"] >= 1
+    assert one.ask("show", ident)["state"] == "pending"
+    away.rename(bare.path)
+    assert one.ask("sync")["sent"] == 1
+    two.ok("sync")
+    assert [entry["id"] for entry in two.ask("inbox")] == [ident]
+
+
+def test_text_from_files_and_pipes(one: Computer, tmp_path: Path) -> None:
+    (tmp_path / "text.md").write_bytes(b"# A heading\n\n```\nunclosed\n")
+    first = one.ask("send", "2", "File", "-f", tmp_path / "text.md")["id"]
+    second = one.ask("send", "2", "Pipe", "-", stdin="from a pipe\n")["id"]
+    assert one.ask("show", first)["body"].rstrip("\n") == "# A heading\n\n```\nunclosed"
+    assert one.ask("show", second)["body"].rstrip("\n") == "from a pipe"
+    assert one("send", "2", "Bytes", "-", stdin=b"\xff").code == 2
+    assert one("send", "2", "Nothing", "-f", tmp_path / "missing").code == 1
+    assert one("send", "2", "Both", "-m", "x", "-f", tmp_path / "text.md").code == 2
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("send", "2/", "x"),
+        ("send", "", "x"),
+        ("send", "2", "x", "--priority", "soon"),
+        ("send", "2", "x", "--as", "nobody"),
+        ("send", "2", "x", "--in-reply-to", "nonsense"),
+        ("send", "2", "x", "--wait", "soon"),
+        ("inbox", "--agent", "nobody"),
+        ("inbox", "--limit", "0"),
+        ("hooks", "replace"),
+        ("frobnicate",),
+    ],
+)
+def test_wrong_calls(one: Computer, args: tuple[str, ...]) -> None:
+    result = one(*args)
+    assert result.code == 2, result
+    assert "Traceback" not in result.err
+
+
+def test_nothing_of_others_moves_the_cursor(bare: Remote, one: Computer, tmp_path: Path) -> None:
+    evil = Person.clone(bare.url, tmp_path / "evil")
+    evil.switch("coordination")
+    evil.commit(
+        {
+            "messages/2_TO_1.md": "<!-- msg 01JD3WQ8Z6T4K9V2M5N7P0R3S8 -->\n## \x1b]0;owned\x07Hi \u202eevil\n\n- **From:** 2\n"
+            "- **To:** 1\n- **Date:** 2026-11-20T06:45:00Z\n\n\x1b[2J\x1b[1;1Hroot@host# \x9b31m\rgone\n<!-- /msg -->\n"
+        }
+    )
+    evil.push()
+    one.ok("sync")
+    said = one.ok("inbox") + one.ok("show", "01JD3WQ8Z6T4K9V2M5N7P0R3S8") + one.ok("search", "evil") + one.ok("log")
+    assert "Hi" in said
+    for char in "\x1b\x07\x9b\r\u202e":
+        assert char not in said
+
+
+def test_a_message_by_hand_is_taken_up_by_sync(bare: Remote, one: Computer, two: Computer) -> None:
+    folder = one.mailbox / "messages"
+    folder.mkdir(exist_ok=True)
+    (folder / "1_TO_2.md").write_text("## By hand\n\n**From:** 1\n**To:** 2\n\nWritten in an editor.\n")
+    assert one.ask("sync")["sent"] == 1
+    two.ok("sync")
+    (entry,) = two.ask("inbox")
+    assert entry["subject"] == "By hand"
+
+
+def test_taken_back(one: Computer, two: Computer) -> None:
+    first = one.ask("send", "2", "Never left")["id"]
+    assert "cancelled" in one.ok("withdraw", first)
+    second = one.ask("send", "2", "Left")["id"]
+    one.ok("sync")
+    two.ok("sync")
+    assert "withdrawn" in one.ok("withdraw", second)
+    one.ok("sync")
+    two.ok("sync")
+    assert two.ask("inbox", "--unread") == []
+    assert two("withdraw", second).code == 3
+
+
+def test_wait_without_a_process(one: Computer, two: Computer) -> None:
+    late = one("send", "2", "Anybody?", "-m", "x", "--wait", "0", "--json")
+    assert late.code == 75
+    ident = late.json["id"]
+    assert late.json["reply"] is None
+    two.ok("sync")
+    assert [entry["id"] for entry in two.ask("inbox")] == [ident]
+
+
+def test_interrupted(one: Computer) -> None:
+    import os
+    import signal
+    import subprocess
+    import sys
+
+    from tests.cli.conftest import PROJECT
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gitsync", "send", "2", "x", "--wait", "60"],
+        cwd=one.root,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    process.stderr.readline()  # the id: from here on it waits
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_an_unknown_failure_is_three_lines_and_a_log(one: Computer, tmp_path: Path) -> None:
+    (one.mailbox / ".git" / "gitsync" / "journal.sqlite3").write_bytes(b"this is not a database" * 100)
+    result = one("inbox")
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    assert len(result.err.strip().splitlines()) <= 3
+    assert "Traceback" in (one.root / ".gitsync" / "gitsync.log").read_text()

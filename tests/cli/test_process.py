@@ -1,0 +1,133 @@
+"""The background process by its commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli.conftest import PROJECT, Computer
+
+SETTINGS = '[sync]\nfastest = "1s"\nslowest = "2s"\nsettle = "100ms"\n'
+
+
+@pytest.fixture
+def up(one: Computer, stop_processes: list[Computer]) -> Computer:
+    one.settings(SETTINGS)
+    stop_processes.append(one)
+    assert "running: pid" in one.ok("up", "--detach")
+    return one
+
+
+def test_life(up: Computer) -> None:
+    status = up.ask("status")
+    pid = status["process"]["pid"]
+    assert status["machine"]["state"] == "ACTIVE"
+    assert json.loads((up.root / ".gitsync" / "daemon.json").read_text())["pid"] == pid
+    assert "already running" in up.ok("up", "--detach")
+    assert up("up").code == 1
+    assert up.ask("sync")["state"] == "ok"
+    assert up.ask("agents") == []
+    up.ok("restart")
+    again = up.ask("status")["process"]["pid"]
+    assert again != pid
+    assert "stopped" in up.ok("down")
+    assert up.ask("status")["process"] is None
+    assert "no process" in up.ok("down")
+    with pytest.raises(ProcessLookupError):
+        os.kill(again, 0)
+
+
+def test_a_message_goes_at_once(up: Computer, two: Computer) -> None:
+    ident = up.ask("send", "2", "Quick", "-m", "now")["id"]
+    deadline = time.monotonic() + 10
+    while not two.ask("sync")["received"]:
+        assert time.monotonic() < deadline
+    answer = two.ask("reply", ident, "-m", "got it")["id"]
+    two.ok("ack", ident)
+    two.ok("sync")
+    deadline = time.monotonic() + 15
+    while [entry["id"] for entry in up.ask("inbox")] != [answer]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_wait_for_a_local_agent(one: Computer, stop_processes: list[Computer]) -> None:
+    one.settings(
+        SETTINGS
+        + '[[agents]]\nname = "echo"\nkind = "command"\nargv = ["sh", "-c", "echo heard; cat >/dev/null"]\n'
+        + '[[agents]]\nname = "broken"\nkind = "command"\nargv = ["sh", "-c", "echo sorry >&2; exit 3"]\nattempts = 1\n'
+    )
+    stop_processes.append(one)
+    one.ok("up", "--detach")
+    told = one.ask("send", "echo", "Hello", "-m", "x", "--wait", "20")
+    assert told["outcome"] == "done"
+    assert told["reply"]["body"].strip() == "heard"
+    failed = one("send", "self/broken", "Hello", "-m", "x", "--wait", "20")
+    assert failed.code == 1
+    assert "sorry" in failed.err or "3" in failed.err
+
+
+def test_a_port_in_use(one: Computer) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        one.config.write_text(f'[machine]\nid = "1"\n[api]\nport = {port}\n')
+        for args in (("up", "--detach"), ("up",)):
+            result = one(*args)
+            assert result.code == 1
+            assert f"127.0.0.1:{port}" in result.err
+            assert "port = 0" in result.err
+            assert "Traceback" not in result.err
+    assert one.ask("status")["process"] is None
+
+
+def test_wrong_settings_stop_the_start(one: Computer) -> None:
+    one.config.write_text('[machine]\nid = "1"\nnmae = "x"\n')
+    for args in (("up", "--detach"), ("up",), ("status",), ("sync",)):
+        result = one(*args)
+        assert result.code == 2
+        assert "config.toml:3" in result.err
+        assert "'name'" in result.err
+
+
+def test_killed_and_started_again(up: Computer) -> None:
+    pid = up.ask("status")["process"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while up.ask("status")["process"] is not None:
+        assert time.monotonic() < deadline
+    assert up.ask("sync")["state"] == "ok"
+    up.ok("up", "--detach")
+    assert up.ask("status")["process"]["pid"] != pid
+
+
+def test_in_the_foreground_until_interrupted(one: Computer) -> None:
+    one.settings(SETTINGS)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gitsync", "up"],
+        cwd=one.root,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while one.ask("status")["process"] is None:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    assert process.returncode in (0, 130)
+    assert b"Traceback" not in err
