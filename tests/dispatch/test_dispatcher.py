@@ -530,14 +530,14 @@ def test_a_disk_that_takes_nothing_delays_but_loses_nothing(world: World) -> Non
         code = "open('ran', 'a').write('x'); import time; time.sleep(0.3); print('worth keeping')"
         async with running(world, world.dispatcher(program(code))) as dispatcher:
             await dispatcher.consider()
-            await until(lambda: (world.root / "ran").exists())
+            await until((world.root / "ran").exists)
             write_protect(world, True)
             await until(lambda: dispatcher.busy() == {"worker": 0})
             await dispatcher.consider()
             assert world.states() == [("worker", "started")]
             write_protect(world, False)
             await dispatcher.consider()
-            assert world.states() == [("worker", "done")]
+            await until(lambda: world.states() == [("worker", "done")])
 
     asyncio.run(act())
     assert world.replies()[0].body == "worth keeping"
