@@ -71,6 +71,7 @@ def join(plan: Plan, *, take_over: bool = False) -> Done:
         _make_folder(plan.root, undo)
         _hide(plan.repo, plan.root, plan.mailbox)
         _make_folder(plan.root / STATE_DIR, undo, mode=0o700)
+        undo.append(lambda: _remove_state(plan.root))
         exists = _clone(plan, undo)
         file = places.settings_in(plan.root)
         places.write_private(
@@ -85,9 +86,7 @@ def join(plan: Plan, *, take_over: bool = False) -> Done:
                 port=plan.port,
             ),
         )
-        undo.append(lambda: file.unlink(missing_ok=True))
         _write_token(plan.root)
-        undo.append(lambda: (plan.root / STATE_DIR / "token").unlink(missing_ok=True))
         places.register(Registered(plan.root, plan.mailbox, plan.machine.id))
         undo.append(lambda: places.forget(plan.root))
         settings = load(explicit=plan.root)
@@ -213,6 +212,13 @@ def _make_folder(folder: Path, undo: Undo, *, mode: int = 0o777) -> None:
         undo.append(path.rmdir)
 
 
+def _remove_state(root: Path) -> None:
+    """Remove what belongs to a machine that was not set up in the end."""
+    for file in (root / STATE_DIR).iterdir():
+        if not file.is_dir():
+            file.unlink()
+
+
 def _hide(repo: Path | None, root: Path, mailbox: Path) -> None:
     """Keep both folders out of the sight of the person's own git."""
     if repo is None:
@@ -267,7 +273,7 @@ def _first_cycle(settings: Settings, *, begin: bool, take_over: bool) -> tuple[s
         try:
             url = opened.mailbox.url()
             _refuse_double(opened, take_over)
-            _remember_beginning(opened, mailbox_files() if begin else {})
+            _queue_template(opened, mailbox_files() if begin else {})
             engine = opened.engine(page="IDLE")
             if take_over:
                 engine.take_over()
@@ -312,11 +318,9 @@ def _double(ident: str, why: str) -> Halted:
     )
 
 
-def _remember_beginning(opened: Opened, template: dict[str, bytes]) -> None:
-    """Record the horizon (PROTOCOL 4); queue what a new mailbox begins with."""
-    journal, mailbox = opened.journal, opened.mailbox
-    if journal.meta("horizon") is None:
-        journal.set_meta("horizon", mailbox.ref(mailbox.tracking_ref))
+def _queue_template(opened: Opened, template: dict[str, bytes]) -> None:
+    """Queue what a new mailbox begins with; the engine's first cycle records the horizon (PROTOCOL 4)."""
+    journal = opened.journal
     waiting = {op.ident for op in journal.pending() if op.kind == "import"}
     journal.enqueue_many([Op("import", path, "", data) for path, data in template.items() if path not in waiting])
 

@@ -140,7 +140,7 @@ class _Follower:
 
     def _until(self, mark: str | None, head: str | None, commits: list[Commit]) -> frozenset[str]:
         """Give those of the commits that are the mark or lie before it."""
-        if mark is None or not self.mailbox.has(mark) or (head is not None and self.mailbox.is_ancestor(mark, head)):
+        if not mark or not self.mailbox.has(mark) or (head is not None and self.mailbox.is_ancestor(mark, head)):
             return frozenset()
         if mark == self.tip:
             return frozenset(commit.sha for commit in commits)
