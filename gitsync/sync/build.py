@@ -309,7 +309,7 @@ class Builder:
             return False
         path = status_path(self.machine.id)
         data = draft.read(path)
-        if data is not None and (told := read_status(data)) is not None and same_but_time(told, status):
+        if data is not None and (told := read_status(data)) is not None and same_page(told, status):
             return False
         draft.write(path, set_block(data, status))
         return True
@@ -319,12 +319,10 @@ class Builder:
         """Name our own page."""
         return status_path(self.machine.id)
 
-    def status_differs(self, tip: str | None, status: Status) -> bool:
-        """Say whether the page on the branch tells something else than it should."""
-        draft = Draft(self._mailbox, tip)
-        data = draft.read(status_path(self.machine.id))
-        told = read_status(data) if data is not None else None
-        return told is None or not same_but_time(told, status)
+    def page(self, tip: str | None) -> Status | None:
+        """Read what our page on the branch tells."""
+        data = Draft(self._mailbox, tip).read(status_path(self.machine.id))
+        return read_status(data) if data is not None else None
 
     def _rotate(self, draft: Draft, path: str) -> int:
         """Move messages that are done with out of a file that grew too large (PROTOCOL 1)."""
@@ -342,6 +340,11 @@ class Builder:
         draft.write(path, kept)
         draft.write(target, moved)
         return len(block_ids(moved))
+
+
+def same_page(told: Status, status: Status) -> bool:
+    """Say whether the page need not be written again: a time alone is no reason, but a signature is refreshed."""
+    return same_but_time(told, status) and (status.install is None or told.refreshed == status.refreshed)
 
 
 def _machine_part(to: str) -> str:

@@ -21,8 +21,9 @@ from gitsync.ledger.values import Op
 from gitsync.planning import Case, Plan, View, plan
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.paths import classify
+from gitsync.protocol.status import Status
 from gitsync.sync.bases import mass_deletion
-from gitsync.sync.build import Builder, Built, Work
+from gitsync.sync.build import Builder, Built, Work, same_page
 from gitsync.sync.capture import FILES, Capture, Captured
 from gitsync.sync.claims import Claims
 from gitsync.sync.contents import Contents
@@ -118,7 +119,7 @@ class Engine:
         self._kind: str | None = None
         self._started = False
         self._waiting_since: float | None = None
-        self._status_seen: tuple[object, object, bool] | None = None
+        self._page_seen: tuple[str | None, Status | None] | None = None
 
     # -- what others ask ---------------------------------------------------------------------------
 
@@ -211,16 +212,18 @@ class Engine:
 
     def _look(self, run: _Cycle) -> None:
         head = self._mailbox.head()
-        if head.branch != self._settings.branch:
-            run.folder = f"on branch {head.branch}" if head.branch else "HEAD is detached"
-        elif busy := self._mailbox.in_progress():
+        busy = self._mailbox.in_progress()
+        if busy:
             run.folder = f"in the middle of a {busy}"
+        elif head.branch != self._settings.branch:
+            run.folder = f"on branch {head.branch}" if head.branch else "HEAD is detached"
         run.local = self._mailbox.ref(self._mailbox.local_ref)
         run.ops = self._journal.pending()
         if run.folder == "ok":
             tree = self._mailbox.commit(run.local).tree if run.local else None
             self._capture.look(tree, closely=run.request.settle_now)
-        run.own = self._own_commits(run.local)
+        # What a rebase works on is about to be replaced by its outcome, so it is not pushed before.
+        run.own = [] if busy == "rebase" else self._own_commits(run.local)
 
     def _own_commits(self, local: str | None) -> list[Commit]:
         """Give what a person committed on the local branch, oldest first, along first parents (row 3)."""
@@ -265,12 +268,14 @@ class Engine:
         fetched = self._mailbox.fetch()
         self._reached(run)
         self._fault("2-fetched")
-        self._settle_attempts(fetched.tip)
+        if self._settle_attempts(fetched.tip):
+            run.ops = self._journal.pending()
         doubled = self._presence.look(fetched.machine)
         self._plan(run, fetched)
         self._fault("3-planned")
         if run.tip is not None:
             run.received += self._tell(run.tip)
+        doubled = doubled or self._presence.look_at_page(self._page(run.tip))
         if doubled is not None:
             if (update := self._presence.contest()) is not None:
                 with suppress(GitsyncError):
@@ -279,8 +284,9 @@ class Engine:
 
     def _plan(self, run: _Cycle, fetched: Fetched) -> None:
         known, remote = self._tip, fetched.tip
+        work = bool(run.own or any(op.urgent for op in run.ops) or self._capture.differs)
         if known == remote:
-            run.plan = plan(View(known=known, remote=remote, work=False, contained=True, recorded=self._recorded))
+            run.plan = plan(View(known=known, remote=remote, work=work, contained=True, recorded=self._recorded))
             run.tip = run.plan.base
             self._horizon(remote)
             return
@@ -294,7 +300,7 @@ class Engine:
             View(
                 known=known,
                 remote=remote,
-                work=bool(run.own or any(op.urgent for op in run.ops) or self._capture.differs),
+                work=work,
                 contained=contained,
                 reversed=backwards,
                 related=related,
@@ -458,15 +464,23 @@ class Engine:
         return bool(self._wraps.ready()) or self._status_differs(run)
 
     def _status_differs(self, run: _Cycle) -> bool:
-        status = self._facts.status()
+        status = self._status(run)
         if status is None:
             return False
-        tree = self._tree(run.tip)
+        told = self._page(run.tip)
+        return told is None or not same_page(told, status)
+
+    def _status(self, run: _Cycle) -> Status | None:
+        return self._presence.signed(self._facts.status(), self._page(run.tip))
+
+    def _page(self, tip: str | None) -> Status | None:
+        """Read our own page, once for each version of it."""
+        tree = self._tree(tip)
         entry = self._mailbox.lookup(tree, self._builder.status_path) if tree else None
-        at = entry.sha if entry else None
-        if self._status_seen is None or self._status_seen[:2] != (at, status):
-            self._status_seen = (at, status, self._builder.status_differs(run.tip, status))
-        return self._status_seen[2]
+        blob = entry.sha if entry else None
+        if self._page_seen is None or self._page_seen[0] != blob:
+            self._page_seen = (blob, self._builder.page(tip))
+        return self._page_seen[1]
 
     def _attempt(self, run: _Cycle) -> None:
         """Build on the tip and push once; raises LostRace, and whatever the remote says for good."""
@@ -476,7 +490,7 @@ class Engine:
             ops=run.ops,
             edits=run.captured.edits,
             own=run.own,
-            status=self._facts.status(),
+            status=self._status(run),
             retried=frozenset(waiting),
         )
         built = self._builder.build(run.tip, work)
@@ -545,7 +559,7 @@ class Engine:
         if commit is not None:
             run.received += self._tell(commit)
 
-    def _settle_attempts(self, tip: str | None) -> None:
+    def _settle_attempts(self, tip: str | None) -> bool:
         """Find out what became of pushes whose answer was lost: what is in the history has landed."""
         done = []
         for attempt in self._journal.attempts():
@@ -557,6 +571,7 @@ class Engine:
                 done.append(attempt.commit)  # its lease can never hold again
         if done:
             self._journal.forget_attempts(done)
+        return bool(done)
 
     def _note_captured(self, run: _Cycle, commit: str) -> None:
         """Note which bytes of the folder a commit contains: once it landed, the next edit starts from them."""
@@ -611,6 +626,7 @@ class Engine:
             return
         [answer] = self._mailbox.push([update])
         self._reached(run)
+        self._tempo.attempted(clock.monotonic())
         self._presence.told(answer, clock.monotonic())
 
     # step 6

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from gitsync import clock
@@ -19,7 +21,10 @@ from gitsync.errors import Halted
 from gitsync.git.repo import Mailbox, Person, Pushed, Update
 from gitsync.ledger.journal import Journal
 from gitsync.protocol.identity import Machine
+from gitsync.protocol.status import Status
 from gitsync.sync.settings import SyncSettings
+
+log = logging.getLogger(__name__)
 
 PROTOCOL = "1"
 ACTIVE = 45 * 60
@@ -38,8 +43,8 @@ class Beat:
     contested: bool = False
 
 
-def write_beat(beat: Beat) -> str:
-    """Give the commit message of a beat."""
+def write_beat(beat: Beat, nonce: str) -> str:
+    """Give the commit message of a beat; the nonce tells two beats of cloned machines in one second apart."""
     lines = [
         f"machine {beat.machine}",
         "",
@@ -47,6 +52,7 @@ def write_beat(beat: Beat) -> str:
         f"Bound: {beat.bound}",
         f"Time: {clock.stamp(beat.at)}",
         f"Protocol: {beat.protocol}",
+        f"Nonce: {nonce}",
     ]
     if beat.contested:
         lines.append("Contested: another install uses this id; gitsync init --take-over on the one that shall have it")
@@ -69,6 +75,13 @@ def read_beat(message: str, at: int) -> Beat | None:
         protocol=fields.get("Protocol", PROTOCOL),
         contested="Contested" in fields,
     )
+
+
+def _age(then: str | None, now: str) -> float:
+    try:
+        return (datetime.fromisoformat(now) - datetime.fromisoformat(then or "")).total_seconds()
+    except (ValueError, TypeError):
+        return float("inf")
 
 
 def host_mark() -> str:
@@ -172,6 +185,31 @@ class Presence:
             kind="double-id",
         )
 
+    # -- where the host refuses such refs
+
+    def signed(self, status: Status | None, told: Status | None) -> Status | None:
+        """Put the install id into the page, refreshed every six hours: the fallback of PROTOCOL 7."""
+        if not self._refused:
+            return status
+        status = status or told or Status(id=self.machine.id, name=self.machine.name, role=self.machine.role)
+        now = clock.stamp()
+        fresh = told is not None and told.install == self._install and told.refreshed is not None
+        due = not fresh or _age(told.refreshed if told else None, now) >= self.settings.install_refresh
+        return replace(status, install=self._install, refreshed=now if due or told is None else told.refreshed)
+
+    def look_at_page(self, told: Status | None) -> Halted | None:
+        """Say whether our own page is signed by another install than this one."""
+        if told is None or told.install in (None, self._install):
+            return None
+        if self._journal.meta("take_over") is not None:
+            return None
+        return Halted(
+            f"another machine uses the id {self.machine.id}",
+            f"its page was signed by another install{f' at {told.refreshed}' if told.refreshed else ''}",
+            "give one of them another id, or run here: gitsync init --take-over",
+            kind="double-id",
+        )
+
     def contest(self) -> Update | None:
         """Give the update that tells the other machine too, once for each discovery."""
         if self._journal.meta("double") is not None or self._seen is None:
@@ -236,7 +274,9 @@ class Presence:
         )
         name = self.machine.name or f"Computer {self.machine.id}"
         person = Person(name, f"{self.machine.id}@gitsync.invalid", beat.at, "+0000")
-        return self._mailbox.write_commit(self._mailbox.write_tree(None, {}), [], write_beat(beat), person, person)
+        return self._mailbox.write_commit(
+            self._mailbox.write_tree(None, {}), [], write_beat(beat, clock.new_id()), person, person
+        )
 
     def told(self, answer: Pushed, now: float) -> None:
         """Take the remote's answer to a beat; a lost lease is looked into at the next fetch."""
@@ -248,6 +288,7 @@ class Presence:
                 self._journal.set_meta("take_over", None)
             self._clear_double()
         elif answer.kind == "refused":
+            log.warning("the host refuses the machine ref: %s", answer.text)
             self._refused = True
             self._journal.set_meta("refs", "refused")
         else:

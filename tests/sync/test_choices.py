@@ -85,7 +85,9 @@ def test_pauses_only_where_there_is_contention() -> None:
 
 
 @given(
-    budget=st.sampled_from([2.0, 6.0, 12.0]), machines=st.integers(1, 20), asks=st.lists(st.floats(0.0, 30.0), max_size=60)
+    budget=st.sampled_from([2.0, 6.0, 12.0]),
+    machines=st.integers(1, 20),
+    asks=st.lists(st.floats(0.0, 30.0), max_size=60),
 )
 def test_the_push_budget_holds_over_every_minute(budget: float, machines: int, asks: list[float]) -> None:
     tempo, now, pushes = Tempo(), 0.0, []

@@ -39,9 +39,7 @@ K, R = "known", "remote"
             Plan(Case.DIVERGED, R, push=True, take=True),
             id="5-local-branch-never-pushed",
         ),
-        pytest.param(
-            View(known=K, remote=R, work=True), Plan(Case.REWRITTEN, R, halt=True), id="6-rewritten-halts"
-        ),
+        pytest.param(View(known=K, remote=R, work=True), Plan(Case.REWRITTEN, R, halt=True), id="6-rewritten-halts"),
         pytest.param(
             View(known=K, remote=R, work=False, reversed=True), Plan(Case.REWRITTEN, R, halt=True), id="6-rewound-halts"
         ),

@@ -60,11 +60,17 @@ class Computer:
             self.journal,
             self.settings,
             Machine(self.name),
-            facts=Facts(final=self.finals.__contains__, status=lambda: self.status()),
+            facts=Facts(final=self.finals.__contains__, status=self._status),
             on_tip=self._tip,
-            fault=lambda name: self.fault(name),
+            fault=self._pass,
         )
         return self
+
+    def _status(self) -> Status | None:
+        return self.status()
+
+    def _pass(self, point: str) -> None:
+        self.fault(point)
 
     def _tip(self, tip: str) -> int:
         self.tips.append(tip)
