@@ -129,9 +129,8 @@ def judge(score: Score, name: str, label: Label, reading: Reading) -> None:
             allowed = [one.get(key), *one.get("alt", {}).get(key, [])]
             if not score.add(key + " right" + suffix, any(equal(said, each) for each in allowed)):
                 score.wrong.append(f"{name}:{found.line}: {key} {said!r}, not {allowed}")
-        if "end" in one:
-            if not score.add("end right" + suffix, found.end_line == one["end"]):
-                score.wrong.append(f"{name}:{found.line}: ends at {found.end_line}, not {one['end']}")
+        if "end" in one and not score.add("end right" + suffix, found.end_line == one["end"]):
+            score.wrong.append(f"{name}:{found.line}: ends at {found.end_line}, not {one['end']}")
     status = label.get("status")
     if "statuses" not in label and not score.add("state right", _state(reading, status)):
         score.wrong.append(f"{name}: state {reading.status}, not {status}")

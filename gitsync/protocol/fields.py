@@ -17,7 +17,8 @@ from gitsync.protocol.plain import EMOJI, plain
 KNOWN = {
     "from": "from", "sender": "from",
     "to": "to", "recipient": "to", "recipients": "to",
-    "date": "date", "datetime": "date", "date/time": "date", "date & time": "date", "date and time": "date", "sent": "date",
+    "date": "date", "datetime": "date", "date/time": "date", "date & time": "date", "date and time": "date",
+    "sent": "date",
     "time": "time", "timestamp": "timestamp",
     "priority": "priority", "subject": "subject", "re": "subject", "type": "type", "message type": "type",
     "thread": "thread", "thread id": "thread", "in reply to": "in_reply_to",
@@ -40,13 +41,16 @@ _FIELD = re.compile(
     r"(?P<key>[A-Za-z][A-Za-z0-9 _/&.'’#-]{0,39}?(?:[ ]?\([^()*:]{0,30}\))?)[ ]{0,3}"
     r"(?P<shut1>[*_]{1,3})?[ ]{0,3}[:：](?!//|:)(?P<shut2>[*_]{1,3}(?=\s|$|[^*_]))?(?P<value>.*)$"
 )
-_BARE_KEY = re.compile(r"[A-Z][A-Za-z-]*(?:[ _][A-Za-z-]+){0,2}$")
+_BARE_KEY = re.compile(
+    r"(?!(?i:note|please|hi|hello|hey|dear|ps|p\.s|warning|important|todo|question|questions|summary|message|ok|yes|no)\b)"
+    r"(?:[A-Za-z][A-Za-z-]*|[A-Z][A-Za-z-]*(?:[ _][A-Z][A-Za-z-]*){1,2})$",
+)
 _SEPARATOR = re.compile(r"\s+[•·|]\s+|\s*[•·]\s+|\s+\|\|\s+")
 _INLINE = re.compile(r"[,;]?\s+(?=\*\*[A-Za-z][A-Za-z /-]{0,24}(?::\*\*|\*\*\s?:))")
 _ITEM = re.compile(r"[ \t]{0,7}[-*+•][ \t]+(?P<text>\S.*)$")
 _ZONE_IN_KEY = re.compile(r"\((UTC|GMT|[A-Z]{3,4})\)")
 _NOT_NAME = re.compile(
-    r"v?\d+(?:[.,]\d+)*\s*%?$|v\d|`|https?:|\$?\d[\d,.]*\s*(?:[a-z%]{1,4}\b)|[./~]{1,2}/|\S*/\S*\.\w{1,5}$|\w+\.\w{1,4}$",
+    r"v?\d+(?:[.,]\d+)*\s*%?$|v\d|https?:|\$?\d[\d,.]*\s*(?:[a-z%]{1,4}\b)|[./~]{1,2}/|\S*/\S*\.\w{1,5}$|\w+\.\w{1,4}$",
     re.IGNORECASE,
 )
 
@@ -148,9 +152,7 @@ def _belongs(header: Header, found: list[Field], line: int) -> bool:
     if first.bold or first.meaning is not None:
         return True
     return (
-        bool(_BARE_KEY.match(first.name))
-        and 0 < len(first.value) <= 120
-        and (not header.fields or header.after == line)
+        bool(_BARE_KEY.match(first.name)) and 0 < len(first.value) <= 80 and (not header.fields or header.after == line)
     )
 
 

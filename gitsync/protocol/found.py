@@ -17,8 +17,8 @@ class Found:
 
     `id` is the block's, None where it is not wrapped. `sender` and `to` are names as a person would say them, everybody
     is `all`; empty where only the path tells. `date_utc` is `YYYY-MM-DDTHH:MM:SSZ`, or None where day, time or zone is
-    not known. `priority` is low, normal, high or urgent, or None. `fields` are the ones that are not understood, in order.
-    `content` is the content hash of its text.
+    not known. `priority` is low, normal, high or urgent, or None. `fields` are the ones that are not understood, in
+    order. `content` is the content hash of its text.
     """
 
     line: int

@@ -18,7 +18,10 @@ _STATES = {
     "IDLE": r"idle|standby|standing by|waiting|available|ready|paused|sleeping",
     "WORKING": r"working|in[ _-]progress|busy|executing|building|deploying",
     "SYNCING": r"sync(?:ing|hronizing|hronising)?|pulling|pushing",
-    "OFFLINE": r"offline|(?:clean )?shut(?:ting)?[ -]?down|stopped|disconnected|down|dead|signed off|not (?:yet )?(?:connected|deployed)",
+    "OFFLINE": (
+        r"offline|(?:clean )?shut(?:ting)?[ -]?down|stopped|disconnected|down|dead|signed off"
+        r"|not (?:yet )?(?:connected|deployed)"
+    ),
     "EMERGENCY": r"emergency|panic",
 }
 _STATE = re.compile("|".join(rf"(?P<{state}>\b(?:{words})\b)" for state, words in _STATES.items()), re.IGNORECASE)

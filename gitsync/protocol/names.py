@@ -9,7 +9,10 @@ from gitsync.protocol.plain import plain
 EVERYBODY = "all"
 ANYBODY = "any"
 
-_KINDS = r"(?:claude[\s_-]{1,2})?(?:c|t|agent|computer|comp|instance|machine|pc|node|claude|worker|bot|laptop|desktop|session|terminal|server)"
+_KINDS = (
+    r"(?:claude[\s_-]{1,2})?(?:c|t|agent|computer|comp|instance|machine|pc|node|claude|worker|bot|laptop|desktop|session"
+    r"|terminal|server)"
+)
 AGENT = rf"(?:{_KINDS}[\s_-]{{0,2}}(?:no\.?\s?|\#)?\d{{1,4}}(?:-\d{{1,3}})?[a-z]?(?![a-z0-9]))"
 """A name that can only be a machine's or an agent's: `C1`, `Computer 2`, `Agent-3`, `Claude #1`."""
 

@@ -34,8 +34,10 @@ _INNER_FROM = re.compile(r"(?:^|[\s\-–—|•])from:\s*(?P<who>[^:]{1,80}?)(?=
 _INNER_TO = re.compile(r"(?:^|[\s\-–—|•])to:\s*(?P<who>[^:]{1,80}?)(?=\s*(?:\s[-–—|•]\s|$))", re.IGNORECASE)
 _AFTER_TO = re.compile(r"\s+to\s+", re.IGNORECASE)
 _NOT_ENTRY = re.compile(
-    r"(?:\b(?:as of|by|until|till|before|after|since|due|deadline|eta|next(?: \w+)?|expires?|valid|scheduled(?: for)?|starting|ends?|target)"
-    r"[\s:(~-]*|\b(?:last|next)\s[\w\s-]{0,30}[:(]\s*|\b(?:updated|generated|created|modified|checked|timestamp|date|time)\s*[:(]\s*)$",
+    r"(?:\b(?:as of|by|until|till|before|after|since|due|deadline|eta|next(?: \w+)?|expires?|valid|scheduled(?: for)?"
+    r"|starting|ends?|target)[\s:(~-]*"
+    r"|\b(?:last|next)\s[\w\s-]{0,30}[:(]\s*"
+    r"|\b(?:updated|generated|created|modified|checked|timestamp|date|time)\s*[:(]\s*)$",
     re.IGNORECASE,
 )
 _TRIM = " \t-–—:|•·,;~@"
@@ -159,7 +161,7 @@ def entry_sender(title: str) -> str | None:
 
 def _cut_verb(text: str) -> str:
     return re.split(
-        r"\s+(?=(?:complet|start|claim|online|offline|status|updat|report|check|finish|deploy|session|handoff|fix|built|boot|sync)\w*)",
+        r"\s+(?=(?:complet|done|start|claim|online|offline|status|updat|report|check|finish|deploy|session|handoff|fix|built|boot|sync)\w*)",
         text,
         maxsplit=1,
         flags=re.IGNORECASE,

@@ -102,13 +102,15 @@ def _wrapped(lines: Lines, at: int, block: blocks.Block) -> Found:
         return _found(inner, start, body, numbers, span, block.id, content)
 
 
-def _strict(written: message.Message, numbers: tuple[int, int], span: tuple[int, int], id: str, content: str) -> Found:
+def _strict(
+    written: message.Message, numbers: tuple[int, int], span: tuple[int, int], message_id: str, content: str
+) -> Found:
     return Found(
         line=numbers[0],
         end_line=numbers[1],
         start=span[0],
         end=span[1],
-        id=id,
+        id=message_id,
         wrapped=True,
         subject=written.subject or None,
         sender=written.sender,
@@ -149,7 +151,7 @@ def _found(
     body: str,
     numbers: tuple[int, int],
     span: tuple[int, int],
-    id: str | None,
+    message_id: str | None,
     content: str,
 ) -> Found:
     header = start.header
@@ -171,8 +173,8 @@ def _found(
         end_line=numbers[1],
         start=span[0],
         end=span[1],
-        id=id,
-        wrapped=id is not None,
+        id=message_id,
+        wrapped=message_id is not None,
         subject=(plain(subject) if subject else None) or title,
         sender=sender,
         to=to or start.said.to,
@@ -268,9 +270,9 @@ def _doubts(data: bytes, messages: list[Found]) -> list[Problem]:
     except UnicodeDecodeError as error:
         line = len(data[: error.start].splitlines()) or 1
         problems.append(Problem(line, "not-utf8", f"byte {error.start} is not UTF-8"))
-    for found in messages:
-        if found.date_raw and found.date_utc is None and dates.has_time(found.date_raw):
-            problems.append(
-                Problem(found.line, "date-unclear", f"no moment in UTC can be known from {found.date_raw!r}")
-            )
+    problems += (
+        Problem(found.line, "date-unclear", f"no moment in UTC can be known from {found.date_raw!r}")
+        for found in messages
+        if found.date_raw and found.date_utc is None and dates.has_time(found.date_raw)
+    )
     return problems

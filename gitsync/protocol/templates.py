@@ -15,26 +15,28 @@ _UNEXPANDED = re.compile(
 _BRACKET = re.compile(r"[\[{]([^\[\]{}\n]{1,200})[\]}](?!\()")
 _ANGLE = re.compile(r"<[a-z][a-z0-9 _/|-]{1,60}>$", re.IGNORECASE)
 _ALONE = {
-    "from", "to", "n", "x", "id", "name", "title", "date", "time", "timestamp", "subject", "topic", "who", "tbd", "number",
-    "computer", "agent", "instance", "machine", "role", "todo", "sender", "recipient", "recipients", "description", "message",
-    "...", "…", "text", "summary", "priority", "none yet",
+    "from", "to", "n", "x", "id", "name", "title", "date", "time", "timestamp", "subject", "topic", "who", "tbd",
+    "number", "computer", "agent", "instance", "machine", "role", "todo", "sender", "recipient", "recipients",
+    "description", "message", "...", "…", "text", "summary", "priority", "none yet",
 }  # fmt: skip
 _INSIDE = re.compile(
-    r"\b(?:your|insert|edit this|edit|enter|fill|placeholder|goes here|here|current (?:time|date)|brief|description|"
-    r"(?:task|agent|instance|computer|machine|session|branch|message|feature|sender|recipient|your|project|file)[ _](?:name|id|number|title)s?|"
-    r"task title|timestamp|(?:short|clear|concise)[, ]|awaiting response|to be (?:filled|determined)|if needed)\b",
+    r"\b(?:your|insert|edit|enter|fill|placeholder|here|current (?:time|date)|brief|description|timestamp"
+    r"|(?:task|agent|instance|computer|machine|session|branch|message|feature|sender|recipient|project|file)"
+    r"[ _](?:name|id|number|title)s?"
+    r"|task title|(?:short|clear|concise)[, ]|awaiting response|to be (?:filled|determined)|if needed)\b",
     re.IGNORECASE,
 )
 _OPTIONS = re.compile(r"\s*[|/]\s*")
 _LEVEL = re.compile(r"(?:low|normal|medium|high|urgent|critical|emergency|p[0-4])$", re.IGNORECASE)
 _AWAITING = re.compile(
-    r"(?:(?:still\s)?(?:awaiting|waiting for|waiting on|pending first|expecting)\b|no (?:new )?(?:messages?|responses?)\b|placeholder\b|"
-    r"\(?(?:none|empty)(?: yet)?\)?$)",
+    r"(?:still\s)?(?:awaiting|waiting for|waiting on|pending first|expecting)\b"
+    r"|no (?:new )?(?:messages?|responses?)\b|placeholder\b|\(?(?:none|empty)(?: yet)?\)?$",
     re.IGNORECASE,
 )
 _EMPTY_BODY = re.compile(
-    r"[\s*_>\-(\[]*(?:none|n/?a|tbd|no (?:new )?(?:messages?|responses?|updates?)|nothing|empty|awaiting|waiting|pending|"
-    r"your (?:message|text)|message (?:here|content)|edit this|insert|write (?:your|here)|to be (?:filled|written))\b[^\n]{0,200}$",
+    r"[\s*_>\-(\[]*(?:none|n/?a|tbd|no (?:new )?(?:messages?|responses?|updates?)|nothing|empty|awaiting|waiting"
+    r"|pending|your (?:message|text)|message (?:here|content)|edit this|insert|write (?:your|here)"
+    r"|to be (?:filled|written))\b[^\n]{0,200}$",
     re.IGNORECASE,
 )
 _ABOUT_FORM = re.compile(r"\b(?:templates?|format|example|sample|how to (?:send|write|use))\b", re.IGNORECASE)

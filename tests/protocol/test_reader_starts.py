@@ -1,5 +1,7 @@
 """Where messages start and end in what people write, and what is no message (PROTOCOL, section 3)."""
 
+# ruff: noqa: E501 (one example, one line)
+
 from __future__ import annotations
 
 from textwrap import dedent
