@@ -19,7 +19,7 @@ import tenacity
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from gitsync import clock
-from gitsync.agents.base import Agent, open_agent
+from gitsync.agents.base import Agent, open_agents
 from gitsync.api.app import create_app
 from gitsync.api.control import Control
 from gitsync.config.load import reload
@@ -324,6 +324,11 @@ class Process:
     async def _claim(self, message_id: str) -> Claim:
         return await self.on_git_thread(lambda: self.engine.claim(message_id))
 
+    async def _refresh(self) -> bool:
+        """Bring the ledger up to the remote's tip; False when the remote is away."""
+        result = await self._cycles.ask(Request())
+        return result.remote_contact and result.state != "halted"
+
     async def _release(self, message_id: str) -> None:
         await self.on_git_thread(lambda: self.engine.release(message_id))
 
@@ -346,11 +351,12 @@ class Process:
             self.opened.candidates,
             claim=self._claim,
             release=self._release,
+            refresh=self._refresh,
             changed=self._finished,
         )
 
     def _open_agents(self, settings: Settings) -> dict[str, Agent]:
-        return {spec.name: open_agent(spec, settings.root) for spec in settings.agents}
+        return open_agents(settings.agents, settings.root)
 
     async def _close_agents(self, agents: dict[str, Agent]) -> None:
         await asyncio.gather(*(agent.close() for agent in agents.values()), return_exceptions=True)
@@ -365,6 +371,7 @@ class Process:
                 return agent.name, ("error", str(error))
 
         self.health_of = dict(await asyncio.gather(*(check(agent) for agent in self._agents.values())))
+        self.dispatcher.health = self.health_of
 
     def agent_states(self) -> dict[str, tuple[str, int]]:
         """Return state and queue length of each agent."""
