@@ -1,0 +1,52 @@
+"""Row 2: killed at every numbered step of the cycle; the next start repairs, and I1, I3 and I5 hold."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitsync.sync.faults import POINTS
+from tests.sync.test_hand_edits import PAGE, pair
+from tests.sync.world import World, ids
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(("point", "count"), [*((point, 1) for point in POINTS), ("6-place-exchanged", 2)])
+def test_2_killed(world: World, point: str, count: int) -> None:
+    one, two = pair(world)
+    page = "messages/2_TO_1.md"
+    one.append("README.md", "before\n")
+    first = two.send("1", "first")
+    world.settle()
+    # Now at once: a message to send, a file typed, a file that both changed, a commit by hand, and news from the other.
+    second = two.send("1", "second")
+    two.append("README.md", "typed at two\n")
+    two.sync()
+    mine = one.send("2", "mine")
+    one.person.commit({"committed.md": "a commit\n"}, "by hand")
+    one.append("README.md", "typed at one\n")
+    one.write("new.md", "a new file\n")
+    one.stop()
+    victim = subprocess.run(
+        [sys.executable, "-m", "tests.sync.victim", str(one.folder), "1", point, str(count)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert victim.returncode == -signal.SIGKILL, victim.stdout + victim.stderr
+    one.start()
+    world.settle()
+    assert one.files() == two.files() == world.remote.files()
+    assert ids(two.read(PAGE)) == [mine]
+    assert ids(one.read(page)) == [first, second]
+    assert sorted(two.read("README.md").splitlines()[3:]) == [b"before", b"typed at one", b"typed at two"]
+    assert (two.read("committed.md"), two.read("new.md")) == (b"a commit\n", b"a new file\n")
+    assert one.journal.pending_count() == 0
+    assert one.journal.attempts() == []
+    assert one.journal.places() == []
+    assert one.git("status", "--porcelain") == ""
+    assert world.remote.git("log", "--format=%s", "coordination").splitlines().count("by hand") == 1
+    one.git("fsck", "--strict", "--no-dangling")
