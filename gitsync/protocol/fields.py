@@ -63,6 +63,7 @@ class Field:
     meaning: str | None
     value: str
     bold: bool = True
+    item: bool = False
 
 
 @dataclass(slots=True)
@@ -83,6 +84,11 @@ class Header:
     def named(self) -> bool:
         """Tell whether a sender or a recipient is named, by something that can be a name."""
         return any(each.meaning in ("from", "to") and may_name(each.value) for each in self.fields)
+
+    def lone_item(self) -> bool:
+        """Tell whether all that makes this a header is one From or To in a list: more often the text of a page."""
+        known = [each for each in self.fields if each.meaning is not None and each.value]
+        return len(known) == 1 and known[0].item
 
     def known(self) -> bool:
         """Tell whether any field is one that a header is known by."""
@@ -222,7 +228,7 @@ def _one(text: str, top: bool) -> Field | None:
     zone = _ZONE_IN_KEY.search(name)
     if zone is not None and value and meaning_of(name) in ("date", "time", "timestamp") and zone[1] not in value:
         value = f"{value} {zone[1]}"
-    return Field(name, meaning_of(name, top=top), value, bold or bool(match["bullet"]))
+    return Field(name, meaning_of(name, top=top), value, bold or bool(match["bullet"]), bool(match["bullet"]))
 
 
 def _several(text: str, top: bool) -> list[Field]:

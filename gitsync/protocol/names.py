@@ -23,6 +23,10 @@ _ADDRESS = re.compile(r"\s*<[^<>\s]{1,200}>")
 _DASH = re.compile(r"\s+[-–—|]{1,3}\s+|\s*[–—]\s*|:\s")
 _ARROW = re.compile(r"\s*(?:→|⇒|➡|⟶|->|=>|-->)\s*")
 _SPLIT = re.compile(r"\s*(?:,|;|&|\+|\band\b)\s*(?:and\s+|&\s*)?", re.IGNORECASE)
+_NUMBERS_OF = re.compile(
+    r"(?P<kind>computer|instance|agent|machine)s\s+(?P<numbers>\d{1,4}(?:\s*(?:,|&|\+|and)[\s,&]*(?:and\s+)?\d{1,4}){1,20})",
+    re.IGNORECASE,
+)
 _SLASH = re.compile(r"\s*/\s*")
 _ALL = re.compile(
     r"@?(?:all|everyone|everybody|broadcast)(?![a-z0-9])|(?:the\s)?(?:entire|whole)\s|(?:the\s)?team$"
@@ -69,7 +73,7 @@ def recipients(text: str) -> tuple[str, ...]:
     """Give the recipients of a To value in order, each once; everybody is `all`."""
     whole = plain(text) if text.strip() != "*" else "all"
     parts = _ARROW.split(whole)
-    whole = parts[-1]
+    whole = parts[-1].strip(" \"'“”‘’")
     if _ALL.match(whole):
         return (EVERYBODY,)
     bare = _strip(whole)
@@ -79,6 +83,9 @@ def recipients(text: str) -> tuple[str, ...]:
         # "ANY other instances" speaks to all of them; "any", "any free agent" to whoever takes it.
         several = re.search(r"[a-z]{3,}s\b", bare, re.IGNORECASE)
         return (EVERYBODY,) if several else (ANYBODY,)
+    several = _NUMBERS_OF.fullmatch(bare)
+    if several is not None:
+        return tuple(dict.fromkeys(f"{several['kind']} {number}" for number in re.findall(r"\d+", several["numbers"])))
     found: list[str] = []
     for part in _SPLIT.split(re.sub(r"^both\s+", "", bare, flags=re.IGNORECASE)):
         for piece in _slashed(part):

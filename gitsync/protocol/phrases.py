@@ -23,6 +23,7 @@ _ANSWER = re.compile(rf"{_LEAD}(?:response|reply|answer)\s+(?P<way>to|from|for)\
 _FROM = re.compile(r"from\s*:?\s+(?P<rest>\S.*)$", re.IGNORECASE)
 _TO = re.compile(r"to\s*:?\s+(?P<who>[^:]{1,60}?)\s*(?P<colon>:.*)?$", re.IGNORECASE)
 _PAIR = re.compile(rf"{_LEAD}(?P<from>{AGENT}(?:[_ ][a-z]+)?)\s+to\s+(?P<to>{AGENT}|all\b)", re.IGNORECASE)
+_BETWEEN_AGENTS = re.compile(rf"{AGENT}[\w ()]{{0,30}}?\s(?:to|→|->)\s(?:the\s)?{AGENT}", re.IGNORECASE)
 _SECTION = re.compile(r"(?:.*\s)?messages\b", re.IGNORECASE)
 _HOLDER = re.compile(
     r"\b(?:messages|inbox|outbox|mailbox|log|logbook|journal|channel|board|comms|communications?|updates|history|archive|threads?)\b"
@@ -70,7 +71,7 @@ def said(text: str) -> Said | None:
         rest = match["rest"]
         stamp = dates.find(rest)
         who = _WHO_END.split(rest, maxsplit=1)[0]
-        if stamp is not None and who and stamp.start > 0:
+        if stamp is not None and who and _posts(rest[len(who) : stamp.start], who):
             return _way("from", rest)
         pair = _PAIR.match(rest)
         if pair is not None:
@@ -97,9 +98,11 @@ def pair_in_title(text: str) -> Said | None:
 def to_whom(text: str) -> tuple[str, ...] | None:
     """Read `TO who:`, which starts a message below a section titled MESSAGES."""
     match = _TO.match(text)
-    if match is None or not (match["colon"] or names.is_agent(match["who"])):
+    if match is None:
         return None
-    return names.recipients(match["who"]) or None
+    who = names.recipients(match["who"])
+    marked = match["colon"] or ":" in text[:4] or names.is_agent(match["who"]) or who == (names.EVERYBODY,)
+    return who if who and marked else None
 
 
 def is_messages_section(text: str) -> bool:
@@ -114,7 +117,9 @@ def holds_messages(text: str) -> bool:
 
 def names_a_mailbox(text: str) -> bool:
     """Tell whether a file's title says who writes to whom in it: `MESSAGES: COMPUTER 1 → COMPUTER 2`."""
-    return _SECTION.match(text) is not None and _pair(text.partition(":")[2] or text) is not None
+    if _SECTION.match(text) is None:
+        return False
+    return _pair(text.partition(":")[2].strip() or text) is not None or _BETWEEN_AGENTS.search(text) is not None
 
 
 def entry_date(text: str) -> dates.Stamp | None:
@@ -166,6 +171,12 @@ def _cut_verb(text: str) -> str:
         maxsplit=1,
         flags=re.IGNORECASE,
     )[0]
+
+
+def _posts(between: str, who: str) -> bool:
+    """Tell whether a date stands right after a name: `FROM who - date`, not `From idea to code (date)`."""
+    sides = _AFTER_TO.split(who, maxsplit=1)
+    return not between.strip(_TRIM + "([") and len(who) <= 60 and (len(sides) == 1 or names.is_agent(sides[0]))
 
 
 def _way(way: str, rest: str) -> Said:

@@ -54,7 +54,7 @@ def some(header: Header) -> bool:
     return any(each.meaning in _SOME and each.value for each in header.fields)
 
 
-def trailer(lines: Lines, first: int, last: int, *, most: int = _TRAILER) -> Header | None:
+def trailer(lines: Lines, first: int, last: int, *, most: int = _TRAILER, top: bool = False) -> Header | None:
     """Read the fields that stand in the last lines of a text, after its signature."""
     number, seen = last, 0
     header = Header(last + 1, last + 1)
@@ -64,7 +64,7 @@ def trailer(lines: Lines, first: int, last: int, *, most: int = _TRAILER) -> Hea
             break
         if kind == TEXT:
             seen += 1
-            found = split_line(lines.text(number))
+            found = split_line(lines.text(number), top=top)
             if found:
                 header.fields[:0] = found
                 header.first = number

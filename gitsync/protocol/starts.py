@@ -107,7 +107,7 @@ def _candidate(lines: Lines, heading: Heading, text: str, walk: _Walk, *, first:
     start = Start(heading.line, heading.level, "fields", header, text, after)
     said = phrases.said(text)
     start.said = said or Said()
-    if header.named():
+    if header.named() and not header.lone_item():
         start.strong = True
         start.said = said or phrases.said_inside(text)
         return start

@@ -58,7 +58,7 @@ def _titled(lines: Lines, line: int, below: int, level: int, raw: str, mailbox: 
     said = phrases.said(text)
     if header.named():
         start.strong = True
-        start.author_only = _author_only(header)
+        start.author_only = author_only(header)
     elif phrases.pair_in_title(text) is not None and header.known():
         start.strong = True
     elif said is not None and level and (header.known() or not said.needs_fields):
@@ -125,7 +125,7 @@ def _siblings(lines: Lines, line: int) -> bool:
     return False
 
 
-def _author_only(header: Header) -> bool:
+def author_only(header: Header) -> bool:
     named = [each for each in header.fields if each.meaning in ("from", "to") and each.value]
     return all(
         each.name.lower() not in ("from", "sender", "to", "recipient", "recipients") for each in named
@@ -134,15 +134,15 @@ def _author_only(header: Header) -> bool:
 
 def by_trailer(lines: Lines, first: int, found: list[Start]) -> list[Start]:
     """Take a whole file as one message where its sender or recipient stands only in the trailer at its end."""
-    if found:
+    if found and found[0].top:
         return []
     last = len(lines) - 1
     while last > first and lines.kinds[last] in (BLANK, RULE):
         last -= 1
-    header = trailer(lines, first, last)
+    header = trailer(lines, first, last, top=True)
     if header is None or not header.named() or len(header.fields) < 2 or templates.in_fields(header.fields):
         return []
-    if not any(_signs(lines, number) for number in range(header.first, last + 1)):
+    if author_only(header) or not any(_signs(lines, number) for number in range(header.first, last + 1)):
         return []
     if BLOCK in lines.kinds:
         return []
@@ -161,4 +161,4 @@ def _signs(lines: Lines, line: int) -> bool:
     text = lines.text(line)
     if lines.kinds[line] != TEXT or text.lstrip().startswith(("- ", "+ ", "• ")):
         return False
-    return any(each.meaning in ("from", "to") for each in split_line(text))
+    return any(each.meaning in ("from", "to") for each in split_line(text, top=True))

@@ -280,6 +280,22 @@ def test_elsewhere_one_field_is_the_head_of_a_report(path: str | None) -> None:
 
 
 MORE = {
+    "lone-item": ("# Contract\n\n## Handoff\n- **To**: the tester\n- **Needs**: a green build\n", []),
+    "item-with-a-date": ("# Page\n\n## Handoff\n- **To**: the tester\n- **Date**: 2025-11-07\n", [(3, 5)]),
+    "from-idea-to-code": ("# Page\n\n## From idea to code - 2025-11-07\n\nText.\n", []),
+    "synonyms-in-the-trailer": ("# Plan\n\nText.\n\n---\n\n**Prepared by:** Ann\n**Prepared for:** Bob\n", [(1, 8)]),
+    "form-inside-a-letter-with-a-trailer": (
+        "# Handoff\n\nText.\n\n## Report: [Title]\n**From:** [name]\n**Date:** YYYY-MM-DD\n\n---\n\n**From:** C1\n**To:** C2\n",
+        [(1, 12)],
+    ),
+    "to-all-below-messages": (
+        "# Page\n\n## MESSAGES\n\n### TO: ALL\nText.\n\n### To everyone\nText.\n\n### To do\nText.\n",
+        [(5, 6), (8, 12)],
+    ),
+    "mailbox-by-its-title": (
+        "# Messages from Computer 1 to Computer 2\n\n## Hello\n**Date:** today\n\nText.\n\n---\n\n## END\nText.\n",
+        [(3, 11)],
+    ),
     "banner": (
         "=====\n[A2A] NEWS\n=====\n📤 FROM: Agent-4\n📥 TO: Agent-1\nPriority: regular\n-----\n\nText.\n\n=====\n",
         [(2, 9)],
