@@ -99,16 +99,15 @@ def _top_header(lines: Lines, below: int, mailbox: bool, section: bool) -> tuple
     ):
         return header, False
     under = read_header(lines, line + 1, top=True)
-    return (under, True) if under.named() else (header, False)
+    return (under, True) if under.named() and not under.lone_item() else (header, False)
 
 
 def _says_start(raw: str) -> bool:
-    """Tell whether a heading is too much of a message's, or of a form's, to be a subtitle."""
+    """Tell whether a heading is too much of a message's, of a section's or of a form's, to be a subtitle."""
     text = plain(raw)
-    dated = phrases.entry_date(text) is not None
-    return (
-        dated or templates.in_heading(raw) or phrases.said(text) is not None or phrases.pair_in_title(text) is not None
-    )
+    if templates.in_heading(raw) or phrases.is_messages_section(text) or phrases.entry_date(text) is not None:
+        return True
+    return phrases.said(text) is not None or phrases.pair_in_title(text) is not None
 
 
 def _siblings(lines: Lines, line: int) -> bool:

@@ -281,7 +281,7 @@ def test_elsewhere_one_field_is_the_head_of_a_report(path: str | None) -> None:
 
 MORE = {
     "lone-item": ("# Contract\n\n## Handoff\n- **To**: the tester\n- **Needs**: a green build\n", []),
-    "item-with-a-date": ("# Page\n\n## Handoff\n- **To**: the tester\n- **Date**: 2025-11-07\n", [(3, 5)]),
+    "item-with-a-date": ("# Page\n\nText.\n\n## Handoff\n- **To**: the tester\n- **Date**: 2025-11-07\n", [(5, 7)]),
     "from-idea-to-code": ("# Page\n\n## From idea to code - 2025-11-07\n\nText.\n", []),
     "synonyms-in-the-trailer": ("# Plan\n\nText.\n\n---\n\n**Prepared by:** Ann\n**Prepared for:** Bob\n", [(1, 8)]),
     "form-inside-a-letter-with-a-trailer": (
