@@ -25,7 +25,7 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Read `2`, `2/builder`, `all`, `any`, `all/builder` or `self/builder`; raise ValueError for anything else.
+    """Read `2`, `2/builder`, `all`, `any`, `all/builder` or `self/builder`; ValueError for anything else.
 
     A name alone is a machine: that `builder` may be a local agent is known only to who has the settings.
     """

@@ -98,10 +98,8 @@ def _shortest(
     for d in range(min(n + m, _LONGEST_SCRIPT) + 1):
         trace.append(dict(reach))
         for k in range(-d, d + 1, 2):
-            if k == -d or (k != d and reach[k - 1] < reach[k + 1]):
-                x = reach[k + 1]
-            else:
-                x = reach[k - 1] + 1
+            down = k == -d or (k != d and reach[k - 1] < reach[k + 1])
+            x = reach[k + 1] if down else reach[k - 1] + 1
             y = x - k
             while x < n and y < m and a[alow + x] == b[blow + y]:
                 x += 1

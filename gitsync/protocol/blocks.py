@@ -4,10 +4,10 @@
     ...
     <!-- /msg -->                                an end line may hold attributes
 
-The two lines count at column 0 and outside code fences. A fence, indented or not, is open from a line of three or
-more backticks or tildes to a line of at least as many, or to the end of the file. Where a message starts, no fence
-is open; and an end line inside a fence that was opened in the message ends the message all the same, unless a
-start line stands before it in that fence (a quoted block): a fence that nobody closed must not swallow the
+The two lines count at column 0 and outside code fences. A fence, indented or not, is open from a line of three
+or more backticks or tildes to a line of at least as many, or to the end of the file. Where a message starts, no
+fence is open; and an end line inside a fence that was opened in the message ends the message all the same, unless
+a start line stands before it in that fence (a quoted block): a fence that nobody closed must not swallow the
 messages that follow. A block whose end line is missing runs to the next start line or the end of the file.
 """
 
@@ -130,9 +130,10 @@ def find(data: bytes, message_id: str) -> Block | None:
 
 
 def content_hash(data: bytes) -> str:
-    """Name a content by 16 hex digits, the same for any line ends, blanks at line ends and blank lines at the end."""
-    text = b"\n".join([line.rstrip(b" \t\r") for line in data.split(b"\n")])
-    return hashlib.sha256(text.rstrip(b"\n")).hexdigest()[:16]
+    """Name a content by 16 hex digits; line ends, blanks before them and blank lines at the end do not count."""
+    if b"\r" in data or b" \n" in data or b"\t\n" in data or data.endswith((b" ", b"\t")):
+        data = b"\n".join([line.rstrip(b" \t\r") for line in data.split(b"\n")])
+    return hashlib.sha256(data.rstrip(b"\n")).hexdigest()[:16]
 
 
 def open_fence(data: bytes) -> bytes:

@@ -6,9 +6,9 @@ behind as free text. A new block counts as a wrap when most of its text is in th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from gitsync.protocol.align import align
 from gitsync.protocol.version import FileVersion, Letter, block_element, inner_elements
@@ -25,44 +25,51 @@ class Wrap:
     side: FileVersion
 
 
-def carry_wraps(base: FileVersion, one: FileVersion, two: FileVersion) -> None:
-    """Change all three so that what either side wrapped is a message in all of them.
+def carry_wraps(
+    base: FileVersion, one: FileVersion, two: FileVersion, protect: frozenset[str] = frozenset()
+) -> None:
+    """Change all three so that what one side wrapped is a message in all of them.
 
-    Where both wrapped the same text, the smaller id stays: it would be the same message twice.
+    Where both wrapped the same text, the smaller id stays (a protected one before others): it would be the same
+    message twice. Where the other side deleted the text, nothing is carried, and the new message stays.
     """
     wraps = _wraps(base, one) + _wraps(base, two)
     if not wraps:
         return
-    wraps.sort(key=lambda wrap: (wrap.start, wrap.end, wrap.id))
+    wraps.sort(key=lambda wrap: (wrap.start, wrap.end, wrap.id not in protect, wrap.id))
     chosen: list[Wrap] = []
     for wrap in wraps:
         last = chosen[-1] if chosen else None
         if last is None or wrap.start >= last.end:
-            chosen.append(wrap)
-        elif (wrap.start, wrap.end) == (last.start, last.end):
-            if wrap.side is not last.side and last.id not in wrap.side.letters:
+            if all(wrap.id != other.id for other in chosen):
+                chosen.append(wrap)
+        elif wrap.side is last.side or wrap.id == last.id:
+            continue
+        elif (wrap.start, wrap.end) == (last.start, last.end) and wrap.id not in protect:
+            if last.id not in wrap.side.letters:
                 _rename(wrap.side, wrap.id, last.id)
-        elif wrap.side is not last.side:
+        else:
             # They disagree on what the message is; both stay, as new messages.
             chosen.pop()
+    carried = _in_side(base, one, chosen) & _in_side(base, two, chosen)
     for side in (one, two):
-        _put_in_side(base, side, [wrap for wrap in chosen if wrap.id not in side.letters])
+        _put_in_side(base, side, [wrap for wrap in chosen if wrap.id in carried])
     for wrap in reversed(chosen):
-        _put(base, wrap.id, wrap.start, wrap.end)
+        if wrap.id in carried:
+            _put(base, wrap.id, wrap.start, wrap.end)
 
 
 def _wraps(base: FileVersion, side: FileVersion) -> list[Wrap]:
-    new = [name for name in side.letters if name not in base.letters]
-    if not new or not _lost_text(base, side):
+    free = {element.key for element in base.elements if element.key and isinstance(element.key, bytes)}
+    inner = {name: inner_elements(each) for name, each in side.letters.items() if name not in base.letters}
+    if not any(element.key in free for each in inner.values() for element in each):
         return []
     elements: list[Element] = []
     inside: dict[str, tuple[int, int]] = {}
-    fresh = set(new)
     for element in side.elements:
-        if element.key in fresh and isinstance(element.key, str):
-            inner = inner_elements(side.letters[element.key])
-            inside[element.key] = (len(elements), len(elements) + len(inner))
-            elements += inner
+        if isinstance(element.key, str) and element.key in inner:
+            inside[element.key] = (len(elements), len(elements) + len(inner[element.key]))
+            elements += inner[element.key]
         else:
             elements.append(element)
     to_side = align(_keys(base.elements), _keys(elements))
@@ -73,9 +80,11 @@ def _wraps(base: FileVersion, side: FileVersion) -> list[Wrap]:
         if not found:
             continue
         start, end = found[0], found[-1] + 1
-        while start > 0 and to_side[start - 1] < 0 and isinstance(base.elements[start - 1].key, bytes):
+        # A first or last line that was edited as well is part of it, a line deleted before it is not.
+        told = [i for i in range(low, high) if elements[i].key]
+        while told[0] not in from_side and start > 0 and _replaced(base, to_side, start - 1):
             start -= 1
-        while end < len(to_side) and to_side[end] < 0 and isinstance(base.elements[end].key, bytes):
+        while told[-1] not in from_side and end < len(to_side) and _replaced(base, to_side, end):
             end += 1
         while not base.elements[start].key:
             start += 1
@@ -89,34 +98,44 @@ def _wraps(base: FileVersion, side: FileVersion) -> list[Wrap]:
     return wraps
 
 
-def _lost_text(base: FileVersion, side: FileVersion) -> bool:
-    """Whether the base has free text that the side does not have as free text."""
-    lines = Counter(e.key for e in base.elements if e.key and isinstance(e.key, bytes))
-    lines.subtract(e.key for e in side.elements if e.key and isinstance(e.key, bytes))
-    return any(number > 0 for number in lines.values())
+def _replaced(base: FileVersion, to_side: Sequence[int], index: int) -> bool:
+    return to_side[index] < 0 and isinstance(base.elements[index].key, bytes)
+
+
+def _in_side(base: FileVersion, side: FileVersion, wraps: Sequence[Wrap]) -> set[str]:
+    """Name the wraps that a side has, or whose text it has."""
+    there = {wrap.id for wrap in wraps if wrap.id in side.letters}
+    return there | {name for name, _, _ in _places(base, side, wraps)}
 
 
 def _put_in_side(base: FileVersion, side: FileVersion, wraps: Sequence[Wrap]) -> None:
+    for name, low, high in reversed(_places(base, side, wraps)):
+        _put(side, name, low, high)
+
+
+def _places(base: FileVersion, side: FileVersion, wraps: Sequence[Wrap]) -> list[tuple[str, int, int]]:
+    """Find the text of messages that the other side wrapped, with what was typed into it."""
+    wraps = [wrap for wrap in wraps if wrap.id not in side.letters]
     if not wraps:
-        return
+        return []
     to_side = align(_keys(base.elements), _keys(side.elements))
-    found = []
+    before = list(accumulate(to_side, max, initial=-1))  # the last aligned element before each
+    after = list(accumulate(reversed(to_side), _first_aligned, initial=len(side.elements)))[::-1]
+    places = []
     for wrap in wraps:
-        low = to_side[wrap.start]
-        if low < 0:
-            low = next((to_side[i] for i in range(wrap.start - 1, -1, -1) if to_side[i] >= 0), -1) + 1
-        high = to_side[wrap.end - 1] + 1
-        if high <= 0:
-            after = (to_side[i] for i in range(wrap.end, len(to_side)) if to_side[i] >= 0)
-            high = next(after, len(side.elements))
+        low = to_side[wrap.start] if to_side[wrap.start] >= 0 else before[wrap.start] + 1
+        high = to_side[wrap.end - 1] + 1 if to_side[wrap.end - 1] >= 0 else after[wrap.end]
         while low < high and not side.elements[low].key:
             low += 1
         while low < high and not side.elements[high - 1].key:
             high -= 1
         if low < high and all(isinstance(e.key, bytes) for e in side.elements[low:high]):
-            found.append((wrap.id, low, high))
-    for name, low, high in reversed(found):
-        _put(side, name, low, high)
+            places.append((wrap.id, low, high))
+    return places
+
+
+def _first_aligned(later: int, there: int) -> int:
+    return there if there >= 0 else later
 
 
 def _put(version: FileVersion, name: str, low: int, high: int) -> None:

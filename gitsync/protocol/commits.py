@@ -15,8 +15,6 @@ from dataclasses import dataclass
 
 from gitsync.protocol.ids import canonical
 
-KINDS = ("messages", "receipts", "status", "hand edit", "adopt", "withdraw", "archive", "restore", "other", "person")
-
 _TRAILER = re.compile(r"(Gitsync-Machine|Gitsync-Message): (\S+)\s*")
 _SUBJECT = re.compile(r"\[([^\]\s]+)\] (.*)")
 _BY_SUMMARY: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -54,9 +52,9 @@ def compose(
     status: bool = False,
     summary: str = "",
 ) -> str:
-    """Write the message of a commit from what the commit does; `messages` are pairs of id and recipient machine.
+    """Write the message of a commit from what the commit does.
 
-    `summary` stands for what none of the others names.
+    `messages` are pairs of an id and the machine it is for; `summary` stands for what none of the others names.
     """
     parts: list[str] = []
     body: list[str] = []

@@ -1,4 +1,4 @@
-"""Change a mailbox file as its owner does: append, take back, move to the archive. Other bytes stay as they are."""
+"""Change a mailbox file as its owner does: append, take back, archive. All other bytes stay as they are."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _HOW_TO = (
 def append(data: bytes | None, block: bytes, *, path: str | None = None) -> bytes:
     """Put a block at the end of a file, after one blank line; None or nothing makes a new file with a header.
 
-    A message that is in the file already, in whatever version, is not appended again. A code fence or a comment
-    that is open at the end is closed first, or nobody would see the block.
+    A message that is in the file already, in whatever version, is not appended again. A message, a code fence or
+    a comment that is open at the end is closed first, or nobody would see the block.
     """
     ids = {s.id for s in parse(block) if isinstance(s, Block)}
     if data is None or not data.removeprefix(BOM).strip():
@@ -51,7 +51,7 @@ def closing(segments: tuple[Segment, ...]) -> bytes:
 
 
 def append_receipts(data: bytes | None, machine: str, receipts: Iterable[Receipt]) -> bytes:
-    """Put receipts at the end of a machine's file for a month; lines that are in it already are not repeated."""
+    """Put receipts at the end of a machine's file for a month, but for lines that are in it already."""
     if not data:
         data = f"# Receipts of {machine}\n\n".encode()
     elif not data.endswith(b"\n"):

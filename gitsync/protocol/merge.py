@@ -52,7 +52,7 @@ def merge_path(
     *,
     protect: frozenset[str] = frozenset(),
 ) -> Merged:
-    """Merge a file as its path says: messages by block, receipts by union, a status around its block, others by line."""
+    """Merge a file as its path says: messages by block, receipts by union, a status around its block, else by line."""
     kind = classify(path).kind
     if kind in ("messages", "archive"):
         return merge(base, ours, theirs, protect=protect)
@@ -76,7 +76,9 @@ def merge(
         if other == base and not _lacks(changed, other, protect):
             return Merged(changed)
     one, two = sorted((ours or b"", theirs or b""))
-    return _Merge(load(base or b""), load(one), load(two), protect).run(gone=ours is None or theirs is None)
+    known: dict[bytes, Letter] = {}
+    versions = [load(data, known) for data in (base or b"", one, two)]
+    return _Merge(*versions, protect).run(gone=ours is None or theirs is None)
 
 
 @dataclass(slots=True)
@@ -93,7 +95,7 @@ class _Merge:
     clashes: int = 0
 
     def run(self, *, gone: bool) -> Merged:
-        carry_wraps(self.base, self.one, self.two)
+        carry_wraps(self.base, self.one, self.two, self.protect)
         self._choose_letters()
         merged = FileVersion(self._weave(), self.final, self._bom())
         data: bytes | None = render(merged)
@@ -205,11 +207,14 @@ def merge_receipts(base: bytes | None, ours: bytes | None, theirs: bytes | None)
     seen: set[Key] = set()
     merged: list[Element] = []
     for element in woven.elements:
-        if element.key in seen and isinstance(element.key, bytes) and parse_line(element.key.decode("utf-8", "replace")):
-            continue
+        if element.key not in seen or not _is_receipt(element):
+            merged.append(element)
         seen.add(element.key)
-        merged.append(element)
     return Merged(_joined(merged))
+
+
+def _is_receipt(element: Element) -> bool:
+    return parse_line(element.raw.decode("utf-8", "replace")) is not None
 
 
 # A line that no status file holds, because it is no UTF-8.

@@ -11,8 +11,8 @@
     The body, any Markdown.
     <!-- /msg -->
 
-`read(write(m)) == m` for every message. What would be read as something else is escaped by one backslash, and what
-looks escaped already by one more, so that one can always be taken away again:
+`read(write(m)) == m` for every message. What would be read as something else is escaped by one backslash, and
+what looks escaped already by one more, so that one can always be taken away again:
 
 - in the body, a line that looks like a boundary, and a fence marker that nothing closes;
 - in the subject, a run of `#` at its end, which Markdown would take for the heading's.
@@ -34,7 +34,7 @@ PRIORITIES = ("low", "normal", "high", "urgent")
 KNOWN_FIELDS = ("From", "To", "Date", "Priority", "Type", "Thread", "In-Reply-To")
 
 _KNOWN = frozenset(name.casefold() for name in (*KNOWN_FIELDS, "Subject"))
-_DATE = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)Z")
+_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)Z", re.ASCII)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*")
 _FIELD = re.compile(r"- \*\*([^*:\n]+):\*\*(?: (.*))?", re.DOTALL)
 _BREAKS = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
@@ -48,10 +48,11 @@ _ESCAPED_FENCE = re.compile(rb"([ \t]*)\\+(?:```|~~~)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message as gitsync writes it; construction normalises, and raises ValueError for what cannot be written.
+    """One message as gitsync writes it.
 
-    `sender` and `to` are addresses as text: `1`, `1/mechanic`, `ALL`. `date` is UTC to the second. `fields` are the
-    ones without a meaning here, in order, such as `("Auto", "replied")`.
+    Construction normalises, and raises ValueError for what cannot be written. `sender` and `to` are addresses as
+    text: `1`, `1/mechanic`, `ALL`. `date` is UTC to the second. `fields` are the ones without a meaning here, in
+    order, such as `("Auto", "replied")`.
     """
 
     id: str
@@ -75,7 +76,8 @@ class Message:
         if sender.machine in (None, BROADCAST, ANYCAST):
             raise ValueError(f"not a sender: {self.sender!r}")
         put("sender", str(sender))
-        if isinstance(self.to, str) or not self.to:
+        recipients: object = self.to
+        if isinstance(recipients, str) or not recipients:
             raise ValueError("a message has a list of recipients, at least one")
         put("to", tuple(str(parse_address(to)) for to in self.to))
         put("subject", _BREAKS.sub(" ", _text("subject", self.subject)).strip())

@@ -2,8 +2,8 @@
 
     - 2026-11-20T06:45:12Z · <id> · from 1 · to builder · done · attempt 1 · 2.3 s · reply <id> — reason
 
-Fields that are absent are left out. In values a backslash escapes separators, backslashes, control characters and
-blanks at either end, so that a value cannot be mistaken for the line's own parts.
+Fields that are absent are left out. In values a backslash escapes separators (`\\d` for the dot, `\\m` for the
+dash), backslashes, control characters and blanks at either end, so that no value can be mistaken for a part.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A machine's status: a generated block in its `COMPUTER_<id>.md`, beside free text that people keep there."""
+"""A machine's status: a generated block in its `COMPUTER_<id>.md`, beside the free text of people."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CapacityRow:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a machine says of itself; `install` and `refreshed` only where the host refuses the machine's ref."""
+    """What a machine says of itself; `install` and `refreshed` only where the host refuses its ref."""
 
     id: str
     name: str = ""
@@ -86,7 +86,7 @@ def write_block(status: Status) -> bytes:
 def set_block(data: bytes | None, status: Status) -> bytes:
     """Put the generated block into a status file; free text stays byte for byte.
 
-    It replaces the one that is there, or stands below the first heading, or at the top; None makes a new file.
+    It replaces the one that is there, else it stands below the first heading, else at the top.
     """
     block = write_block(status)
     if data is None or not data.removeprefix(BOM).strip():
@@ -106,7 +106,7 @@ def set_block(data: bytes | None, status: Status) -> bytes:
 
 
 def locate(data: bytes) -> tuple[int, int] | None:
-    """Find the generated block: where it begins and ends. Without an end line it ends with what looks generated."""
+    """Find where the generated block begins and ends; without an end line, with what looks generated."""
     start = _START.search(data)
     if start is None:
         return None
@@ -146,7 +146,7 @@ def read_status(data: bytes) -> Status | None:
                 table = tuple(cells)
             elif table and not all(set(cell) <= set("-:") and cell for cell in cells):
                 cells += [""] * (len(table) - len(cells))
-                if table is AGENT_HEAD or table == AGENT_HEAD:
+                if table == AGENT_HEAD:
                     agents.append(_agent(cells))
                 else:
                     capacity.append(CapacityRow(*cells[:4]))
@@ -169,7 +169,7 @@ def read_status(data: bytes) -> Status | None:
 
 
 def same_but_time(one: Status, other: Status) -> bool:
-    """Say whether two statuses differ in nothing but when they were refreshed, so that none need be written."""
+    """Say whether two statuses differ in nothing but the time, so that none need be written."""
     return replace(one, refreshed=None) == replace(other, refreshed=None)
 
 
@@ -192,7 +192,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _cells(line: str) -> list[str]:
-    parts = re.findall(r"((?:[^\\|]|\\.)*)\|", line.strip()[1:] + ("" if line.rstrip().endswith("|") else "|"))
+    line = line.strip()
+    parts = re.findall(r"((?:[^\\|]|\\.)*)\|", line[1:] + ("" if line.endswith("|") else "|"))
     return [re.sub(r"\\(.)", r"\1", part.strip()) for part in parts]
 
 

@@ -46,15 +46,24 @@ class FileVersion:
     bom: bool = False
 
 
-def load(data: bytes) -> FileVersion:
-    """Take a file apart. A second block with an id is dropped where it says the same, and else becomes a variant."""
+def load(data: bytes, known: dict[bytes, Letter] | None = None) -> FileVersion:
+    """Take a file apart; a last line without its end gets one.
+
+    A second block with an id is dropped where it says the same, and else becomes a variant. `known` spares the
+    work for messages that another version of the file has as well.
+    """
+    known = {} if known is None else known
     version = FileVersion(bom=data.startswith(BOM))
+    if data and not data.endswith(b"\n"):
+        data += b"\r\n" if b"\r\n" in data else b"\n"
     again: list[tuple[int, str, Letter]] = []
     for segment in parse(data.removeprefix(BOM)):
         if not isinstance(segment, Block):
             version.elements += free_elements(segment.raw)
             continue
-        letter = Letter(segment.raw, content_hash(segment.inner), segment.closed)
+        letter = known.get(segment.raw)
+        if letter is None or letter.closed != segment.closed:
+            letter = known[segment.raw] = Letter(segment.raw, content_hash(segment.inner), segment.closed)
         if segment.id in version.letters:
             again.append((len(version.elements), segment.id, letter))
         else:
@@ -84,19 +93,14 @@ def render(version: FileVersion) -> bytes:
     fence = FenceState()
     unclosed = False
 
-    def put(raw: bytes) -> None:
-        if out and not out[-1].endswith((b"\n", BOM)):
-            out.append(b"\n")
-        out.append(raw)
-
     for element in version.elements:
         letter = version.letters.get(element.key) if isinstance(element.key, str) else None
         if unclosed and letter is None:
-            put(END_LINE)
+            out.append(END_LINE)
         if letter is not None:
-            put(_closing(fence) + letter.raw)
+            out.append(_closing(fence) + letter.raw)
         else:
-            put((_closing(fence) if _quotes(element.raw) else b"") + element.raw)
+            out.append((_closing(fence) if _quotes(element.raw) else b"") + element.raw)
             _feed(fence, element.raw)
         unclosed = letter is not None and not letter.closed
     return b"".join(out)
@@ -108,23 +112,20 @@ def free_elements(raw: bytes) -> list[Element]:
     Torn apart, the quoted lines could become a message.
     """
     if b"<!--" not in raw:
-        return [Element(line.rstrip(b" \t\r\n"), line) for line in _lines(raw)]
+        lines = list(_lines(raw))
+        return list(map(Element, [line.rstrip(b" \t\r\n") for line in lines], lines))
     elements: list[Element] = []
     fence = FenceState()
     fenced: list[bytes] = []
     for line in _lines(raw):
-        if not fence.marker:
-            _feed(fence, line)
-            if fence.marker:
-                fenced = [line]
-            else:
-                elements.append(Element(line.rstrip(b" \t\r\n"), line))
-            continue
-        fenced.append(line)
         _feed(fence, line)
-        if not fence.marker:
-            elements += _fence_elements(fenced)
+        if fence.marker:
+            fenced.append(line)
+        elif fenced:
+            elements += _fence_elements([*fenced, line])
             fenced = []
+        else:
+            elements.append(Element(line.rstrip(b" \t\r\n"), line))
     return elements + _fence_elements(fenced)
 
 

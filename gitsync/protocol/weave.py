@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitsync.protocol.align import align
 
@@ -25,17 +26,11 @@ from gitsync.protocol.align import align
 Key = bytes | str
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One thing that is kept or dropped as a whole; `raw` is how this side writes it (nothing for a message)."""
 
     key: Key
     raw: bytes
-
-    @property
-    def blank(self) -> bool:
-        """Whether it is an empty line."""
-        return not self.key
 
 
 Stretch = Sequence[Element]
@@ -156,9 +151,9 @@ def _in_order(one: Stretch, two: Stretch) -> tuple[list[Element], int]:
     while tail < short - head and one[-1 - tail].key == two[-1 - tail].key:
         tail += 1
     # A blank line at the seam parts the two, so each keeps its own.
-    while head and one[head - 1].blank:
+    while head and not one[head - 1].key:
         head -= 1
-    while tail and one[-tail].blank:
+    while tail and not one[-tail].key:
         tail -= 1
     middle_one, middle_two = one[head : len(one) - tail], two[head : len(two) - tail]
     if not middle_one or not middle_two:

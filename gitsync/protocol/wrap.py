@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from gitsync.protocol.blocks import BOM, END_LINE, Block, parse, start_line
 from gitsync.protocol.ids import canonical
@@ -11,14 +12,14 @@ from gitsync.protocol.ids import canonical
 def wrap(data: bytes, spans: Sequence[tuple[int, int]], ids: Sequence[str]) -> bytes:
     """Put boundary lines around the given spans of bytes; nothing else changes but a missing last newline.
 
-    A span that would not become a block of its own (it stands inside a fence or another message, holds a boundary
-    line, or does not begin where a line begins) is left as it is: the caller sees it in the file it gets.
+    A span that would not become a block of its own (it stands inside a fence or another message, or holds a
+    boundary line) is left as it is: the caller sees that its id is not in the file.
     Raise ValueError when spans overlap or do not fit the ids.
     """
     if len(spans) != len(ids):
         raise ValueError(f"{len(spans)} spans and {len(ids)} ids")
     pairs = sorted(zip(spans, map(canonical, ids), strict=True))
-    for (before, _), (after, _) in zip(pairs, pairs[1:], strict=False):
+    for (before, _), (after, _) in pairwise(pairs):
         if before[1] > after[0]:
             raise ValueError(f"spans overlap: {before} and {after}")
     for start, end in spans:

@@ -70,12 +70,12 @@ class Page:
 
 
 words = st.sampled_from(WORDS)
-fresh = st.integers(0, 10**6).map(lambda number: f"line {number}")
-texts = st.one_of(words, words, fresh)
-lines = texts.map(Line)
-bodies = st.lists(texts, min_size=1, max_size=4).map(tuple)
+lines = st.one_of(words, st.integers(0, 10**6).map(lambda number: f"line {number}")).map(Line)
+typed = st.one_of(words, st.integers(0, 20).map(lambda number: f"typed {number}")).map(Line)
+said = st.one_of(st.integers(0, 20).map(lambda number: f"said {number}"), st.just(""))
+bodies = st.lists(said, min_size=1, max_size=4).map(tuple)
 fences = st.one_of(
-    st.lists(texts, max_size=3).map(lambda inside: Fence(tuple(inside))),
+    st.lists(words, max_size=3).map(lambda inside: Fence(tuple(inside))),
     st.just(Fence((f"<!-- msg {IDS[39]} -->", "quoted", "<!-- /msg -->"))),
 )
 
@@ -104,7 +104,7 @@ def edited(
         at = draw(st.integers(0, len(items)))
         item = items[at] if at < len(items) else None
         if what == "line":
-            items.insert(at, draw(lines))
+            items.insert(at, draw(typed))
         elif what == "fence":
             items.insert(at, draw(fences))
         elif what == "letter" and names:
@@ -115,7 +115,7 @@ def edited(
         elif what == "cut" and isinstance(item, Line | Fence):
             del items[at]
         elif what == "change" and isinstance(item, Line):
-            items[at] = draw(lines)
+            items[at] = draw(typed)
         elif what == "edit" and isinstance(item, Letter):
             items[at] = replace(item, lines=draw(bodies))
         elif what == "drop" and isinstance(item, Letter):
@@ -128,7 +128,10 @@ def edited(
             while end < len(items) and end < at + 4 and isinstance(items[end], Line):
                 end += 1
             inside = tuple(each.text for each in items[at:end] if isinstance(each, Line))
-            items[at:end] = [Letter(names.pop(0), inside)]
+            # A message does not say what stands beside it as well; then nobody could say which of the two was adopted.
+            told = [text for text in inside if text]
+            if all(text.startswith("line") and page.items.count(Line(text)) == 1 for text in told):
+                items[at:end] = [Letter(names.pop(0), inside)]
     crlf = whole and draw(st.integers(0, 9)) == 0
     return Page(tuple(items), crlf, draw(st.integers(0, 5)) > 0)
 
