@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from gitsync.protocol import dates, phrases, templates
 from gitsync.protocol.extent import set_ends
 from gitsync.protocol.fields import Header, read_header
-from gitsync.protocol.lines import BLOCK, Heading, Lines
+from gitsync.protocol.lines import BLOCK, HEADING, Heading, Lines
 from gitsync.protocol.phrases import Said
 from gitsync.protocol.plain import plain
 from gitsync.protocol.start import Start, empty, own_field, some
@@ -107,6 +107,8 @@ def _candidate(lines: Lines, heading: Heading, text: str, walk: _Walk, *, first:
     start = Start(heading.line, heading.level, "fields", header, text, after)
     said = phrases.said(text)
     start.said = said or Said()
+    if phrases.is_messages_section(text) and header.fields and lines.kinds[header.first] == HEADING:
+        return None  # `TO: who` below a section of messages starts one of them
     if header.named() and not header.lone_item():
         start.strong = True
         start.said = said or phrases.said_inside(text)
