@@ -14,6 +14,9 @@ from gitsync.protocol.message import PRIORITIES, Message, read
 from gitsync.protocol.paths import Place, valid_id
 from gitsync.protocol.reader import Found, read_file
 
+IMPORTED = "Imported"
+"""The field that `gitsync import` puts into old messages: they are history for everybody."""
+
 _NUMBER = re.compile(r"(\d{1,4})$")
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _FIELD = re.compile(

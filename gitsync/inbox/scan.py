@@ -8,7 +8,7 @@ from typing import cast
 
 from gitsync import clock
 from gitsync.git.repo import Change, Commit, Mailbox
-from gitsync.inbox.header import hear
+from gitsync.inbox.header import IMPORTED, hear
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.values import Batch, MachinePage, Row, Told, Trouble, message_key
 from gitsync.protocol import commits as notes
@@ -194,7 +194,8 @@ class Scan:
         mine = (
             self.machine_id in machines or "ANY" in machines or ("ALL" in machines and owner != self.machine_id)
         ) and not heard.quarantined
-        history = broadcast and commit.sha in self.history
+        imported = any(name == IMPORTED for name, _ in heard.message.fields)
+        history = imported or (broadcast and commit.sha in self.history)
         return Row(
             seq=0,
             key=key,

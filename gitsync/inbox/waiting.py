@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.values import Intent, Local, Row
+from gitsync.ledger.values import Intent, Local, Row, local_key
 from gitsync.protocol.blocks import content_hash
 from gitsync.protocol.message import Message
 
@@ -43,29 +43,26 @@ def candidates(ledger: Ledger, journal: Journal, machine_id: str) -> list[Envelo
     That is: nothing on the branch settles it, and the journal has no intent for it, or one that a retry is due for.
     The cost goes with what is open.
     """
-    rows = ledger.open_for_me()
-    retried = {intent.message_key for intent in journal.intents(("retry",))} - {row.key for row in rows}
-    rows = sorted([*rows, *ledger.by_keys(sorted(retried))], key=lambda row: row.seq)
-    locals_ = {local.message.id: local for local in journal.locals(open_only=True)}
-    for key in sorted(retried):
-        local = journal.local(key.removeprefix("local/")) if key.startswith("local/") else None
-        if local is not None:
-            locals_[local.message.id] = local
-    intents = journal.intents_for([*(row.key for row in rows), *(local.key for local in locals_.values())])
-    found = [envelope(row, machine_id, intents.get(row.key, ())) for row in rows if not row.withdrawn]
-    found += [local_envelope(local, intents.get(local.key, ())) for local in locals_.values()]
-    return [one for one in found if not one.intents or any(intent.state == "retry" for intent in one.intents)]
+    retried = {intent.message_key for intent in journal.intents(("retry",))}
+    keys = ledger.open_keys()
+    decided = journal.decided(keys)
+    wanted = {key for key in keys if key not in decided} | retried
+    rows = [row for row in ledger.by_keys(sorted(wanted)) if not row.withdrawn]
+    local = [one for one in journal.locals(open_only=True) if one.key not in retried]
+    local += [one for key in sorted(retried) if (one := _local(journal, key)) is not None]
+    intents = journal.intents_for(sorted(retried))
+    return [
+        *(envelope(row, machine_id, intents.get(row.key, ())) for row in rows),
+        *(local_envelope(one, intents.get(one.key, ())) for one in local),
+    ]
 
 
 def waiting(ledger: Ledger, journal: Journal, machine_id: str, agent: str) -> list[Envelope]:
     """Give what waits in the inbox of an agent that pulls, oldest first."""
     held = {intent.message_key: intent for intent in journal.intents(("waiting",), agent=agent)}
     found = [envelope(row, machine_id, (held[row.key],)) for row in ledger.by_keys(sorted(held)) if not row.withdrawn]
-    for key in sorted(held):
-        local = journal.local(key.removeprefix("local/")) if key.startswith("local/") else None
-        if local is not None:
-            found.append(local_envelope(local, (held[key],)))
-    return found
+    local = [(key, _local(journal, key)) for key in sorted(held)]
+    return [*found, *(local_envelope(one, (held[key],)) for key, one in local if one is not None)]
 
 
 def lost(ledger: Ledger, journal: Journal, machine_id: str) -> bool:
@@ -109,6 +106,11 @@ def local_envelope(local: Local, intents: Sequence[Intent] = ()) -> Envelope:
         local=True,
         intents=tuple(intents),
     )
+
+
+def _local(journal: Journal, key: str) -> Local | None:
+    prefix, _, ident = key.partition("/")
+    return journal.local(ident) if f"{prefix}/" == local_key("") else None
 
 
 def _machines(message: Message) -> list[str]:

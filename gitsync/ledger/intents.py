@@ -127,6 +127,21 @@ class Intents:
             in_chunks(list(keys), collect)
         return found
 
+    def decided(self, keys: Iterable[str]) -> set[str]:
+        """Give those of these messages that have intents, none of them due for another try."""
+        found: set[str] = set()
+        with self.db.read() as conn:
+
+            def collect(part: Sequence[str]) -> None:
+                query = (
+                    f"SELECT message_key FROM intents WHERE message_key IN ({marks(len(part))})"
+                    " GROUP BY message_key HAVING sum(state = 'retry') = 0"
+                )
+                found.update(row[0] for row in conn.execute(query, part))
+
+            in_chunks(list(keys), collect)
+        return found
+
     def begin(self, intent: Intent, *, idempotent: bool = False, ops: Sequence[Op] = ()) -> bool:
         """Note a decision before it is carried out; give False where the table forbids it, and write nothing.
 

@@ -142,6 +142,10 @@ class Ledger:
         """Give the messages to this machine that nothing on the branch settles, in the order of the branch."""
         return self._rows("WHERE open = 1 ORDER BY seq", ())
 
+    def open_keys(self) -> list[str]:
+        """Give the keys of these messages alone: many of them may wait for a person."""
+        return [row[0] for row in self._query("SELECT key FROM messages WHERE open = 1 ORDER BY seq", ())]
+
     def amendments(self, key: str) -> list[Amendment]:
         """Give the other texts of a message, oldest first."""
         return [
@@ -204,7 +208,8 @@ class Ledger:
     def unanswered(self) -> dict[str, str]:
         """Give for each machine the commit date of the oldest message to it without any receipt by it."""
         query = (
-            "SELECT to_place, min(commit_date) FROM messages WHERE answered = 0 AND withdrawn = 0 AND quarantined = ''"
+            "SELECT to_place, min(commit_date) FROM messages"
+            " WHERE answered = 0 AND withdrawn = 0 AND quarantined = '' AND history = 0"
             " AND to_place NOT IN ('', 'ALL', 'ANY') GROUP BY to_place"
         )
         return {row[0]: row[1] for row in self._query(query, ())}

@@ -51,7 +51,8 @@ CREATE INDEX messages_id ON messages (id);
 CREATE INDEX messages_thread ON messages (thread);
 CREATE INDEX messages_open ON messages (seq) WHERE open = 1;
 CREATE INDEX messages_unanswered ON messages (to_place, commit_date)
-    WHERE answered = 0 AND withdrawn = 0 AND quarantined = '' AND to_place NOT IN ('', 'ALL', 'ANY');
+    WHERE answered = 0 AND withdrawn = 0 AND quarantined = '' AND history = 0
+    AND to_place NOT IN ('', 'ALL', 'ANY');
 CREATE INDEX messages_mine ON messages (mine, seq);
 CREATE INDEX messages_agent ON messages (agent, seq) WHERE mine = 1 AND agent <> '';
 CREATE INDEX messages_sender ON messages (sender, mine, seq);

@@ -77,6 +77,15 @@ def test_broadcasts_before_the_horizon_are_history(two: Reader) -> None:
     assert [two.state(one.id) for one in (old_all, old_any, direct)] == ["history", "history", "new"]
 
 
+def test_imported_messages_are_history(two: Reader) -> None:
+    old = two.branch.message("1", "2", "from another time", fields=(("Imported", "old.md, line 3"),))
+    two.branch.commit({"archive/2025-11/1_TO_2.md": write(old)}, commits.compose("3", summary="import"))
+    assert two.ingest().arrivals == ()
+    assert two.candidates() == []
+    assert two.state(old.id) == "history"
+    assert two.ledger.unanswered() == {}
+
+
 def test_a_new_horizon_is_taken_up(two: Reader) -> None:
     old = two.branch.send("1", "ALL")
     two.ingest()
@@ -264,6 +273,18 @@ def test_any_is_closed_by_who_claims_it_first(two: Reader) -> None:
     two.ingest()
     assert two.candidates() == [ours.id]
     assert two.state(taken.id) == "claimed"
+
+
+def test_a_message_for_several_agents_stays_until_all_have_it(two: Reader) -> None:
+    sent = two.branch.send("1", "2")
+    two.ingest()
+    for agent in ("a", "b"):
+        two.journal.begin(Intent(message_key=f"1_TO_2/{sent.id}", message_id=sent.id, agent=agent, state="retry"))
+    two.journal.begin(Intent(message_key=f"1_TO_2/{sent.id}", message_id=sent.id, agent="a"))
+    (envelope,) = inbox.candidates(two.ledger, two.journal, "2")
+    assert [intent.state for intent in envelope.intents] == ["started", "retry"]
+    two.journal.begin(Intent(message_key=f"1_TO_2/{sent.id}", message_id=sent.id, agent="b"))
+    assert two.candidates() == []
 
 
 def test_final_is_known_to_the_engine(two: Reader) -> None:
