@@ -37,8 +37,8 @@ class ForeignIndexError(Exception):
 
 
 @dataclass(slots=True)
-class _Item:
-    """One entry: its key (name, stage), and its bytes from the file as they were."""
+class Item:
+    """Hold one entry: what it points to, whether it may be moved, and its bytes as they were in the file."""
 
     mode: int
     sha: bytes
@@ -58,7 +58,7 @@ def move(git_dir: Path, work_tree: Path, changes: Iterable[Change]) -> None:
     handle = _lock(lock)
     try:
         try:
-            data = _moved(_read(git_dir / "index"), work_tree, changes)
+            data = _moved(read(git_dir / "index"), work_tree, changes)
             with os.fdopen(os.dup(handle), "wb") as file:
                 file.write(data)
             os.fsync(handle)
@@ -86,7 +86,8 @@ def _lock(lock: Path) -> int:
             sleep(0.02)
 
 
-def _read(file: Path) -> bytes:
+def read(file: Path) -> bytes:
+    """Return an index file's bytes; none where nothing was ever staged."""
     try:
         return file.read_bytes()
     except FileNotFoundError:
@@ -94,7 +95,7 @@ def _read(file: Path) -> bytes:
 
 
 def _moved(data: bytes, work_tree: Path, changes: list[Change]) -> bytes:
-    version, items = _parse(data)
+    version, items = parse(data)
     added = False
     for change in changes:
         name = to_bytes(change.path)
@@ -117,7 +118,7 @@ def _moved(data: bytes, work_tree: Path, changes: list[Change]) -> bytes:
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
 
 
-def _drop_clashes(items: dict[tuple[bytes, int], _Item], changes: list[Change]) -> None:
+def _drop_clashes(items: dict[tuple[bytes, int], Item], changes: list[Change]) -> None:
     """Give way where a person staged 'a' and 'a/b' arrived, or the reverse: an index with both is broken."""
     names = {name for name, _ in items}
     for change in changes:
@@ -131,7 +132,8 @@ def _drop_clashes(items: dict[tuple[bytes, int], _Item], changes: list[Change]) 
             names.discard(name)
 
 
-def _parse(data: bytes) -> tuple[int, dict[tuple[bytes, int], _Item]]:
+def parse(data: bytes) -> tuple[int, dict[tuple[bytes, int], Item]]:
+    """Read an index: its version, and its entries by name and stage. ForeignIndexError for kinds not read here."""
     if not data:
         return 2, {}
     if len(data) < _HEADER.size + 20 or hashlib.sha1(data[:-20], usedforsecurity=False).digest() != data[-20:]:
@@ -139,7 +141,7 @@ def _parse(data: bytes) -> tuple[int, dict[tuple[bytes, int], _Item]]:
     signature, version, count = _HEADER.unpack_from(data)
     if signature != b"DIRC" or version not in (2, 3):
         raise ForeignIndexError(f"version {version}")
-    items: dict[tuple[bytes, int], _Item] = {}
+    items: dict[tuple[bytes, int], Item] = {}
     at = _HEADER.size
     for _ in range(count):
         fields = _FIXED.unpack_from(data, at)
@@ -152,7 +154,7 @@ def _parse(data: bytes) -> tuple[int, dict[tuple[bytes, int], _Item]]:
         end = data.index(b"\0", start)
         length = (end - at + 8) & ~7  # one to eight NULs, to a multiple of eight
         stage = (flags & _STAGE) >> 12
-        items[data[start:end], stage] = _Item(mode, sha, not stage and not intent, data[at : at + length])
+        items[data[start:end], stage] = Item(mode, sha, not stage and not intent, data[at : at + length])
         at += length
     while at < len(data) - 20:
         name, size = data[at : at + 4], struct.unpack_from(">I", data, at + 4)[0]
@@ -162,7 +164,7 @@ def _parse(data: bytes) -> tuple[int, dict[tuple[bytes, int], _Item]]:
     return version, items
 
 
-def _compose(name: bytes, entry: Entry, file: Path, old: _Item | None) -> _Item:
+def _compose(name: bytes, entry: Entry, file: Path, old: Item | None) -> Item:
     sha = bytes.fromhex(entry.sha)
     times, numbers, size = _stat(file, entry)
     flags = min(len(name), 0xFFF)
@@ -176,7 +178,7 @@ def _compose(name: bytes, entry: Entry, file: Path, old: _Item | None) -> _Item:
     dev, ino, uid, gid = numbers
     raw = _FIXED.pack(*times, dev, ino, entry.mode, uid, gid, size, sha, flags) + extended + name
     raw += b"\0" * (8 - len(raw) % 8)
-    return _Item(entry.mode, sha, True, raw)
+    return Item(entry.mode, sha, True, raw)
 
 
 def _stat(file: Path, entry: Entry) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -217,3 +218,13 @@ def is_tracked(repo: Path, path: str) -> bool:
 def _setting(repo: Path, key: str) -> str | None:
     done = run("config", "-z", "--get", key, cwd=repo, ok=(0, 1))
     return done.out.decode("utf-8", "surrogateescape").removesuffix("\0") if done.code == 0 else None
+
+
+def use_driver(clone: Path, program: Sequence[str]) -> None:
+    """Name the program, by its full path, that merges mailbox files for people who run ``git merge`` in the clone.
+
+    A driver that cannot be started makes git take our side and say nothing, so the search path is not relied on.
+    """
+    command = shlex.join(program) + " merge-driver %O %A %B %P"
+    if _setting(clone, "merge.gitsync.driver") != command:
+        run("config", "merge.gitsync.driver", command, cwd=clone)

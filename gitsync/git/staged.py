@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from gitsync.git.index import ForeignIndexError, _parse, _read
+from gitsync.git.index import ForeignIndexError, parse, read
 from gitsync.git.objects import to_text
 from gitsync.git.repo import Mailbox
 from gitsync.git.values import REGULAR
@@ -16,7 +16,7 @@ def staged(mailbox: Mailbox, index: Path) -> Iterator[tuple[str, bytes | None, b
     head = mailbox.head().commit
     before = mailbox.files(mailbox.commit(head).tree) if head is not None else {}
     try:
-        _, items = _parse(_read(index))
+        _, items = parse(read(index))
     except ForeignIndexError:
         return  # only git itself can read it; a hook that cannot look lets the commit through
     for (name, _stage), item in sorted(items.items()):

@@ -278,18 +278,22 @@ class Store:
         A folder that runs empty goes; where a file stands in the way of a folder, the folder replaces it.
         """
         nested: _Nested = {}
-        for path, value in changes.items():
+        for path, value in sorted(changes.items(), key=lambda item: item[1] is not None):  # first what goes
             *folders, name = check_path(path)
             here = nested
             for folder in folders:
-                below = here.setdefault(folder, {})
-                if not isinstance(below, dict):  # 'a' is changed and 'a/b' too: the folder stays
+                below = here.get(folder)
+                if not isinstance(below, dict):
+                    if folder in here and value is None:
+                        break  # the folder goes as a whole
+                    if below is not None:
+                        raise ValueError(f"{path!r} is below a file")
                     below = here[folder] = {}
                 here = below
-            if not isinstance(here.get(name), dict):
+            else:
+                if value is not None and _holds_files(here.get(name)):
+                    raise ValueError(f"{path!r} is a folder")
                 here[name] = value
-            elif value is not None:
-                raise ValueError(f"{path!r} cannot be a file and a folder")
         return self._write_level(base, nested) or self.write("tree", b"")
 
     def _write_level(self, base: str | None, changes: _Nested) -> str | None:
@@ -316,6 +320,12 @@ class Store:
         sha = self.write("tree", compose_tree(entries))
         self._keep_tree(sha, entries)
         return sha
+
+
+def _holds_files(value: str | Entry | _Nested | None) -> bool:
+    return isinstance(value, dict) and any(
+        below is not None and (not isinstance(below, dict) or _holds_files(below)) for below in value.values()
+    )
 
 
 def _text(word: Any) -> str:
