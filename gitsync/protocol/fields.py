@@ -31,7 +31,7 @@ SYNONYMS = {"by": "from", "prepared by": "from", "reporter": "from", "for": "to"
 MOST_LINES = 80
 """Lines a header may have; below them it is text. Keeps the reader linear whatever the input."""
 MOST_BLANKS = 5
-_MOST_HEADINGS = 12
+_MOST_HEADINGS = 10
 _MOST_RECIPIENTS = 40
 _LONGEST = 4000
 

@@ -64,11 +64,36 @@ def unwrapped(data: bytes, path: str) -> tuple[Found, ...]:
     kind = paths.classify(path).kind
     if kind not in ("messages", "status"):
         return ()
-    return tuple(
-        found
-        for found in read_file(data, path).messages
-        if not found.wrapped and not found.draft and (kind == "messages" or found.to)
-    )
+    may: list[Found] = []
+    fence, at = blocks.FenceState(), 0
+    for found in read_file(data, path).messages:
+        if not found.wrapped and (found.draft or (kind == "status" and not found.to)):
+            continue
+        _feed(fence, data, at, found.start)
+        at = found.start
+        if found.wrapped or _wrap_holds(fence, data, found):
+            fence, at = blocks.FenceState(), found.end
+            if not found.wrapped:
+                may.append(found)
+    return tuple(may)
+
+
+def _feed(fence: blocks.FenceState, data: bytes, start: int, end: int) -> None:
+    for line in data[start:end].split(b"\n"):
+        marked = blocks.fence_marker(line)
+        if marked is not None:
+            fence.feed(*marked)
+
+
+def _wrap_holds(fence: blocks.FenceState, data: bytes, found: Found) -> bool:
+    """Tell whether boundary lines put around a message would be seen as such.
+
+    They stand at the start of a line that ends in a newline, and outside code fences as `blocks` counts them: where
+    fences stand inside a fence, a person and CommonMark do not agree on where it ends.
+    """
+    begins = found.start == 0 or data[found.start - 1 : found.start] == b"\n"
+    ends = data[found.end - 1 : found.end] == b"\n" or (found.end == len(data) and not data.endswith(b"\r"))
+    return begins and ends and not fence.marker
 
 
 def _unwrapped(lines: Lines, start: Start) -> Found:

@@ -150,21 +150,25 @@ class TestUnwrapped:
     def test_nowhere_else(self, path: str) -> None:
         assert unwrapped(HELLO, path) == ()
 
-    @pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"])
+    @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
     def test_wrapping_keeps_what_was_read(self, ending: bytes) -> None:
         data = (b"# 1 to 2\n\n" + HELLO + b"\n---\n\n" + HELLO.replace(b"Hello", b"Again")).replace(b"\n", ending)
         path = "messages/1_TO_2.md"
         first, second = unwrapped(data, path)
-        both = (
-            data[: first.start]
-            + wrap(data[first.start : first.end] + (b"\n" if ending == b"\r" else b""))
-            + data[first.end : second.start]
-        )
-        if ending != b"\r":
-            again = read_file(both + wrap(data[second.start : second.end], OTHER), path).messages
-            assert [each.content for each in again] == [first.content, second.content]
-            assert [each.body for each in again] == [first.body, second.body]
-            assert [each.subject for each in again] == ["Hello", "Again"]
+        both = data[: first.start] + wrap(data[first.start : first.end]) + data[first.end : second.start]
+        again = read_file(both + wrap(data[second.start : second.end], OTHER), path).messages
+        assert [each.content for each in again] == [first.content, second.content]
+        assert [each.body for each in again] == [first.body, second.body]
+        assert [each.subject for each in again] == ["Hello", "Again"]
+
+    def test_what_a_wrap_could_not_bound_is_left_alone(self) -> None:
+        """Boundary lines that are not seen as such would be put in again and again."""
+        path = "messages/1_TO_2.md"
+        nested = b"# T\n\n```markdown\n```bash\nls\n```\nmore\n```\n\n" + HELLO
+        assert [found.line for found in read_file(nested, path).messages] == [10]
+        assert unwrapped(nested, path) == ()
+        assert unwrapped(HELLO.replace(b"\n", b"\r"), path) == ()
+        assert len(unwrapped(HELLO.rstrip(b"\n"), path)) == 1
 
 
 @pytest.mark.parametrize(
@@ -260,8 +264,18 @@ def test_any_bytes_are_read(data: bytes, path: str | None) -> None:
             assert text == b"".join(data.splitlines(keepends=True)[found.line - 1 : found.end_line])
     assert read_file(data, path) == reading
     json.dumps(as_json("x", reading))
-    if path is not None:
-        assert set(unwrapped(data, path)) <= set(reading.messages)
+    if path is None:
+        return
+    may = unwrapped(data, path)
+    assert set(may) <= set(reading.messages)
+    ids = [f"{number:026}" for number in range(len(may))]
+    parts, end = [], 0
+    for found, message_id in zip(may, ids, strict=True):
+        own = data[found.start : found.end]
+        parts += [data[end : found.start], wrap(own if own.endswith(b"\n") else own + b"\n", message_id)]
+        end = found.end
+    again = blocks.parse(b"".join(parts) + data[end:])
+    assert [part.id for part in again if isinstance(part, blocks.Block) and part.id in ids] == ids
 
 
 @given(ANYTHING, ANYTHING)
