@@ -77,8 +77,8 @@ def merge(
             return Merged(changed)
     one, two = sorted((ours or b"", theirs or b""))
     known: dict[bytes, Letter] = {}
-    versions = [load(data, known) for data in (base or b"", one, two)]
-    return _Merge(*versions, protect).run(gone=ours is None or theirs is None)
+    before, first, second = (load(data, known) for data in (base or b"", one, two))
+    return _Merge(before, first, second, protect).run(gone=ours is None or theirs is None)
 
 
 @dataclass(slots=True)

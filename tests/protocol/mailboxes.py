@@ -26,6 +26,9 @@ WORDS = (
 )
 
 
+DEEDS = ("line", "cut", "change", "letter", "letter", "edit", "drop", "move", "wrap", "fence")
+
+
 @dataclass(frozen=True)
 class Line:
     text: str
@@ -100,7 +103,7 @@ def edited(
     items = list(page.items)
     names = list(new_ids)
     for _ in range(draw(st.integers(0, most))):
-        what = draw(st.sampled_from(["line", "cut", "change", "letter", "letter", "edit", "drop", "move", "wrap", "fence"]))
+        what = draw(st.sampled_from(DEEDS))
         at = draw(st.integers(0, len(items)))
         item = items[at] if at < len(items) else None
         if what == "line":
