@@ -43,7 +43,8 @@ class Ledger:
 
     def start_over(self, basis: str) -> None:
         """Forget everything; the next batch begins with nothing."""
-        self._db.discard()
+        if self.head() is not None:  # without one it is empty: batches are atomic
+            self._db.discard()
         with self._db.write() as conn:
             conn.executemany(
                 "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [("layout", rows.LAYOUT), ("basis", basis)]
@@ -251,12 +252,13 @@ class Ledger:
         return found
 
     def _query(self, query: str, values: Sequence[object]) -> list[Record]:
-        try:
-            with self._db.read() as conn:
-                return conn.execute(query, values).fetchall()
-        except StoreBroken:
-            self.renew()
-            return []
+        for _ in range(2):
+            try:
+                with self._db.read() as conn:
+                    return conn.execute(query, values).fetchall()
+            except StoreBroken:
+                self.renew()  # when another process has put a new file there, that one has the answer
+        return []
 
     def _rows(self, rest: str, values: Sequence[object]) -> list[Row]:
         return [rows.row_of(record) for record in self._query(f"SELECT messages.* FROM messages {rest}", values)]
