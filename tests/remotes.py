@@ -121,7 +121,7 @@ class Person:
 
     def push(self, *options: str) -> None:
         """Push the current branch under its own name."""
-        self.git("push", "-q", *options, "origin", "HEAD")
+        self.git("push", "-q", "-u", *options, "origin", "HEAD")
 
     def pull(self) -> None:
         """Fetch and rebase."""

@@ -51,9 +51,9 @@ class Store:
 
     def close(self) -> None:
         """End the reading process; the next read starts another."""
-        from gitsync.git import wrapped
-
         if self._repo is not None:
+            from gitsync.git import wrapped
+
             command = self._repo.git
             for process in (command.cat_file_all, command.cat_file_header):
                 if process is not None:
@@ -237,21 +237,16 @@ class Store:
     def sync(self) -> None:
         """Make the names of all objects written so far survive a power loss."""
         while self._unsynced:
-            _sync_folder(self._unsynced.pop())
+            with suppress(FileNotFoundError):  # all of its objects were packed meanwhile, and synced with that
+                _sync_folder(self._unsynced.pop())
 
     def _file(self, sha: str) -> Path:
         return self._objects / sha[:2] / sha[2:]
 
     def _create(self, file: Path, packed: bytes) -> None:
-        folder = file.parent
-        temporary = f"{folder}/tmp_obj_{entropy(6).hex()}"  # git's own gc clears old files of this name
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-        try:
-            handle = os.open(temporary, flags, 0o444)
-        except FileNotFoundError:
-            folder.mkdir(exist_ok=True)
-            _sync_folder(self._objects)
-            handle = os.open(temporary, flags, 0o444)
+        # git's own gc clears old files of such a name.
+        temporary = f"{file.parent}/tmp_obj_{entropy(6).hex()}"
+        handle = self._open_new(temporary, file.parent)
         try:
             try:
                 rest = memoryview(packed)
@@ -265,6 +260,15 @@ class Store:
             with suppress(OSError):
                 os.unlink(temporary)
             raise
+
+    def _open_new(self, temporary: str, folder: Path) -> int:
+        for _ in range(100):
+            with suppress(FileNotFoundError):
+                return os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o444)
+            # The folder is new, or `git prune-packed` of somebody's gc has just removed it, being empty.
+            folder.mkdir(exist_ok=True)
+            _sync_folder(self._objects)
+        raise GitsyncError(f"{folder} vanishes as soon as it is made.")
 
     def write_blob(self, data: bytes) -> str:
         """Store the content of a file."""

@@ -9,20 +9,24 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitsync.clock import monotonic, unix
+from gitsync.errors import GitFailed
 from gitsync.git.run import Done
 
 TIMEOUT = 600.0  # seconds for one step
 STALE_AFTER = 60.0  # seconds
 
-_STEPS: tuple[tuple[str, ...], ...] = (
-    # Rolls loose objects and small packs into larger ones; each object is rewritten a logarithmic number of times.
-    # It drops nothing: loose objects that no ref reaches stay loose, whole packs are rolled up with all they hold.
-    ("repack", "--geometric=2", "-d", "-l", "-q", "--no-write-bitmap-index"),
-    ("commit-graph", "write", "--reachable", "--split", "--no-progress"),
-    ("pack-refs", "--all", "--prune"),
-)
-# An object in flight is young: the writer gives it a new time before it relies on it.
+GARBAGE_AGE = 14 * 86400.0  # seconds; an object in flight is younger: its writer gives it a new time
+FULL_EVERY = 30 * 86400.0  # seconds
+
 _PRUNE = ("prune", "--expire=2.weeks.ago")
+# Rolls loose objects and small packs into larger ones: each object is rewritten a logarithmic number of times. It
+# drops nothing, also what no ref reaches goes into the pack [git 2.39]; so now and then everything is sorted out:
+# garbage goes to a pack that knows the age of each object, and leaves that when it is old.
+_ROLL_UP = ("repack", "--geometric=2", "-d", "-l", "-q", "--no-write-bitmap-index")
+_SORT_OUT = ("repack", "--cruft", "--cruft-expiration=2.weeks.ago", "-d", "-l", "-q", "--no-write-bitmap-index")
+_SORT_OUT_OLD = ("repack", "-A", "--unpack-unreachable=2.weeks.ago", "-d", "-l", "-q")  # git before 2.37
+_GRAPH = ("commit-graph", "write", "--reachable", "--split", "--no-progress")
+_REFS = ("pack-refs", "--all", "--prune")
 
 
 def maintain(common_dir: Path, git: Callable[..., Done]) -> float:
@@ -39,24 +43,35 @@ def maintain(common_dir: Path, git: Callable[..., Done]) -> float:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return 0.0
-        steps = _STEPS
-        if _shallow(common_dir):  # a commit-graph of a shallow history is refused by git
-            steps = tuple(step for step in steps if step[0] != "commit-graph")
-        for step in steps:
-            git(*step, timeout=TIMEOUT)
-        if _old_loose_objects(common_dir / "objects", unix() - 14 * 86400):
+        if _old_loose_objects(common_dir / "objects", unix() - GARBAGE_AGE):
             git(*_PRUNE, timeout=TIMEOUT)
+        if _due(folder / "sorted-out"):
+            try:
+                git(*_SORT_OUT, timeout=TIMEOUT)
+            except GitFailed:
+                git(*_SORT_OUT_OLD, timeout=TIMEOUT)
+            (folder / "sorted-out").touch()
+        else:
+            git(*_ROLL_UP, timeout=TIMEOUT)
+        if not (common_dir / "shallow").exists():  # git writes no commit-graph of a cut-off history
+            git(*_GRAPH, timeout=TIMEOUT)
+        git(*_REFS, timeout=TIMEOUT)
         return monotonic() - started
     finally:
         os.close(handle)
 
 
-def _shallow(common_dir: Path) -> bool:
-    return (common_dir / "shallow").exists()
+def _due(marker: Path) -> bool:
+    """Say whether the last time is long ago; the count starts with the first maintenance."""
+    try:
+        return unix() - marker.stat().st_mtime > FULL_EVERY
+    except FileNotFoundError:
+        marker.touch()
+        return False
 
 
 def _old_loose_objects(objects: Path, before: float) -> bool:
-    """Say whether there is a loose object that old; after a repack only unreachable ones are loose."""
+    """Say whether there is a loose object that old."""
     for folder in objects.iterdir():
         if len(folder.name) == 2:
             with suppress(FileNotFoundError), os.scandir(folder) as items:
