@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitsync import clock
 from gitsync.config.settings import Settings
@@ -21,8 +21,10 @@ from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.protocol.paths import status_path
 from gitsync.protocol.status import AgentRow, Status, read_status, same_but_time
-from gitsync.sync.engine import Engine
 from gitsync.sync.values import CycleResult, Facts
+
+if TYPE_CHECKING:
+    from gitsync.sync.engine import Engine
 
 Json = dict[str, Any]
 AgentStates = Mapping[str, tuple[str, int]]
@@ -61,6 +63,9 @@ class Opened:
         ``page`` is the state that this machine's page shall show; ``agents`` implies ACTIVE. With neither the page is
         left alone: a single command is no sign of life. ``on_ingest`` is called on the engine thread after each ingest.
         """
+
+        # Imported here: a command that only reads does without the engine and its merging, which take 60 ms to load.
+        from gitsync.sync.engine import Engine
 
         def on_tip(tip: str) -> int:
             came = ingest(self.mailbox, self.ledger, self.journal, self.settings.machine.id, tip)
@@ -106,7 +111,6 @@ class Opened:
         tip = self.mailbox.ref(self.mailbox.tracking_ref)
         if tip is not None and tip != self.ledger.head():
             ingest(self.mailbox, self.ledger, self.journal, self.settings.machine.id, tip, progress=progress)
-        self.look_around()
 
     def note(self, result: CycleResult) -> None:
         """Keep the outcome of a cycle for those who ask when no process runs."""

@@ -49,7 +49,17 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except OSError as error:
         return error.errno == errno.EPERM
-    return True
+    return not _ended(pid)
+
+
+def _ended(pid: int) -> bool:
+    """Say whether a process is over and only waits to be buried: in a container nobody may ever do that."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # "pid (name) state …"; the name may hold spaces and parentheses.
+            return file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+    except (OSError, IndexError):
+        return False
 
 
 def _holds_lock(settings: Settings, pid: int) -> bool:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from gitsync.protocol.message import Message
     from gitsync.protocol.reader import Found
 
-FIELD = "Imported"
 NOBODY = "unknown"
 """Who wrote a message that does not say; an id that no machine should have."""
 
@@ -73,7 +72,7 @@ def import_all(args: Namespace) -> int:
 
 def _message(found: Found, file: Path) -> tuple[Message, tuple[str, str, str]]:
     """Return the message, and (month, from, to) of the file it belongs in."""
-    from gitsync.inbox.header import machine_named, one_line
+    from gitsync.inbox.header import IMPORTED, machine_named, one_line
     from gitsync.protocol.ids import canonical, make_ulid
     from gitsync.protocol.message import Message
 
@@ -109,7 +108,7 @@ def _message(found: Found, file: Path) -> tuple[Message, tuple[str, str, str]]:
             thread=ident,
             fields=(
                 *((name, one_line(value)) for name, value in kept),
-                (FIELD, one_line(f"{file.name}, line {found.line}")),
+                (IMPORTED, one_line(f"{file.name}, line {found.line}")),
             ),
         ),
         (clock.stamp(moment)[:7], writer, target),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -139,6 +140,7 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
     if found_process is not None:
         with_open = open_machine(settings)
         try:
+            with_open.look_around()
             url, others = with_open.mailbox.url(), _others(with_open)
         finally:
             with_open.close()
@@ -268,11 +270,14 @@ def _write_token(root: Path) -> None:
 
 def _first_cycle(settings: Settings, *, begin: bool, take_over: bool) -> tuple[str, tuple[str, ...]]:
     """Sync once, so that the machine is known to the fleet and the mailbox is on disk; raise where that fails."""
+    from gitsync.git.setup import use_driver
+
     with CloneLock(settings.clone_lock_file):
         opened = open_machine(settings)
         try:
             url = opened.mailbox.url()
             _refuse_double(opened, take_over)
+            use_driver(settings.mailbox, [sys.executable, "-m", "gitsync"])
             _queue_template(opened, mailbox_files() if begin else {})
             engine = opened.engine(page="IDLE")
             if take_over:
@@ -281,6 +286,7 @@ def _first_cycle(settings: Settings, *, begin: bool, take_over: bool) -> tuple[s
             opened.note(result)
             _check(result, url, settings)
             opened.refresh()
+            opened.look_around()
             return url, _others(opened)
         finally:
             opened.close()

@@ -15,7 +15,6 @@ from gitsync.cli.settings import own_settings
 from gitsync.cli.terminal import clean, say
 from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_OK, GitsyncError
-from gitsync.sync.lock import CloneLock, LockHeld
 
 START = 30.0
 """Seconds a process may take until it answers: a first run reads the whole history."""
@@ -139,7 +138,7 @@ def _stop(settings: Settings, found: Running) -> None:
     begun = clock.monotonic()
     insisted = False
     while (waited := clock.monotonic() - begun) < patience:
-        if not alive(found.pid) or _free(settings):
+        if not alive(found.pid):
             return
         if waited > patience / 2 and not insisted:
             _signal(found.pid, signal.SIGTERM)
@@ -150,17 +149,6 @@ def _stop(settings: Settings, found: Running) -> None:
         f"it was asked to {patience:.0f} s ago",
         f"look into {settings.log_file}; as the last resort: kill -9 {found.pid}",
     )
-
-
-def _free(settings: Settings) -> bool:
-    """Say whether nobody works on the clone: a process that was killed may leave a zombie behind, but no lock."""
-    lock = CloneLock(settings.clone_lock_file)
-    try:
-        lock.acquire()
-    except LockHeld:
-        return False
-    lock.release()
-    return True
 
 
 def _signal(pid: int, number: int) -> None:

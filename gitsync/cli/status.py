@@ -45,6 +45,7 @@ def _document(args: Namespace) -> Mapping[str, Any]:
         from gitsync.machine import status_document
 
         opened.refresh()
+        opened.look_around()
         return status_document(opened, last=None, contact=None, agents=None, process=None)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,23 +59,38 @@ def registered() -> dict[Path, Registered]:
 
 def register(entry: Registered) -> None:
     """Put a machine on the user's list."""
-    rows = registered()
-    rows[entry.root] = entry
-    _write_registry(rows)
+    with _locked():
+        rows = registered()
+        rows[entry.root] = entry
+        _write_registry(rows)
 
 
 def forget(root: Path) -> None:
     """Take a machine off the user's list."""
-    rows = registered()
-    if rows.pop(root, None) is not None:
-        _write_registry(rows)
+    with _locked():
+        rows = registered()
+        if rows.pop(root, None) is not None:
+            _write_registry(rows)
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Keep others from changing the list between reading and writing it: several computers may be set up at once."""
+    import fcntl
+
+    folder = user_dir()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(folder / f"{REGISTRY}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write_registry(rows: Mapping[Path, Registered]) -> None:
-    folder = user_dir()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     data = {"machines": {str(row.root): {"mailbox": str(row.mailbox), "machine": row.machine} for row in rows.values()}}
-    write_private(folder / REGISTRY, (json.dumps(data, indent=2, sort_keys=True) + "\n").encode())
+    write_private(user_dir() / REGISTRY, (json.dumps(data, indent=2, sort_keys=True) + "\n").encode())
 
 
 def write_private(file: Path, data: bytes, mode: int = 0o600) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -230,6 +229,8 @@ class _Reader:
 
 
 def _nearest(name: str, valid: Sequence[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name.lower(), valid, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -40,7 +39,6 @@ def gitsync(*args: str | Path, cwd: Path, stdin: str | bytes = "", timeout: floa
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
         timeout=timeout,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
         check=False,
     )
     return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
@@ -90,7 +88,8 @@ class Computer:
 
 @pytest.fixture(autouse=True)
 def own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test a list of machines of its own."""
+    """Give each test a list of machines of its own; let git's own children find the checkout."""
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 

@@ -62,7 +62,8 @@ def test_lint(tmp_path: Path, one: Computer) -> None:
 
 def test_git_merges_with_the_driver(bare: Remote, one: Computer, tmp_path: Path) -> None:
     """Two people append to the same file; plain git merges it with the driver that init configured."""
-    block = "<!-- msg {id} -->\n## {what}\n\n- **From:** 2\n- **To:** 1\n- **Date:** 2026-11-20T06:45:00Z\n\n{what}\n<!-- /msg -->\n"
+    head = "- **From:** 2\n- **To:** 1\n- **Date:** 2026-11-20T06:45:00Z\n"
+    block = "<!-- msg {id} -->\n## {what}\n\n" + head + "\n{what}\n<!-- /msg -->\n"
     base, ours, theirs = (
         block.format(id=f"01JD3WQ8Z6T4K9V2M5N7P0R3S{n}", what=what)
         for n, what in (("A", "base"), ("B", "ours"), ("C", "theirs"))

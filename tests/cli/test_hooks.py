@@ -7,9 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from tests.cli.conftest import PROJECT, Computer, gitsync
+from tests.cli.conftest import Computer, gitsync
 from tests.remotes import run_git
 
 BLOCK = """\
@@ -23,12 +21,6 @@ BLOCK = """\
 Text.
 <!-- /msg -->
 """
-
-
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the installed scripts find the checkout, as an installed program would be found."""
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
 
 
 def commit(folder: Path, text: str, message: str) -> subprocess.CompletedProcess[str]:

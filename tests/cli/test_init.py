@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from gitsync.config import places
 from tests.cli.conftest import PROJECT, Computer, gitsync
 from tests.remotes import Remote, run_git
@@ -90,7 +88,6 @@ def test_two_computers_begin_at_once(bare: Remote, make_computer: Make) -> None:
         subprocess.Popen(
             [sys.executable, "-m", "gitsync", "init", "--id", computer.id],
             cwd=computer.root,
-            env={**__import__("os").environ, "PYTHONPATH": str(PROJECT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -140,12 +137,12 @@ def test_remote_wants_credentials(make_remote: Callable[[str], Remote], make_com
         untouched(one)
 
 
-@pytest.mark.parametrize("ident", ["", "ALL", "any", "self", "a b", "-x", "x" * 32, "ä", "../x", "1/a"])
-def test_no_id(make_computer: Make, bare: Remote, ident: str) -> None:
+def test_no_id(make_computer: Make, bare: Remote) -> None:
     one = make_computer(bare, "1")
-    result = one("init", f"--id={ident}")
-    assert result.code == 2
-    assert "cannot be an id" in result.err
+    for ident in ("", "ALL", "self", "a b", "x" * 32, "ä", "../x", "1/a"):
+        result = one("init", f"--id={ident}")
+        assert result.code == 2, result
+        assert "cannot be an id" in result.err
     untouched(one)
 
 

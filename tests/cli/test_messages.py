@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.cli.conftest import Computer
 from tests.remotes import Person, Remote
 
 
 def test_a_conversation(bare: Remote, one: Computer, two: Computer) -> None:
+    one.ok("sync")  # learns of 2
     ident = one.ask("send", "2", "Deploy it", "-m", "The landing page.", "--priority", "high", "--type", "deployment")[
         "id"
     ]
@@ -84,25 +83,25 @@ def test_text_from_files_and_pipes(one: Computer, tmp_path: Path) -> None:
     assert one("send", "2", "Both", "-m", "x", "-f", tmp_path / "text.md").code == 2
 
 
-@pytest.mark.parametrize(
-    "args",
-    [
-        ("send", "2/", "x"),
-        ("send", "", "x"),
-        ("send", "2", "x", "--priority", "soon"),
-        ("send", "2", "x", "--as", "nobody"),
-        ("send", "2", "x", "--in-reply-to", "nonsense"),
-        ("send", "2", "x", "--wait", "soon"),
-        ("inbox", "--agent", "nobody"),
-        ("inbox", "--limit", "0"),
-        ("hooks", "replace"),
-        ("frobnicate",),
-    ],
-)
-def test_wrong_calls(one: Computer, args: tuple[str, ...]) -> None:
-    result = one(*args)
-    assert result.code == 2, result
-    assert "Traceback" not in result.err
+WRONG = [
+    ("send", "2/", "x"),
+    ("send", "", "x"),
+    ("send", "2", "x", "--priority", "soon"),
+    ("send", "2", "x", "--as", "nobody"),
+    ("send", "2", "x", "--in-reply-to", "nonsense"),
+    ("send", "2", "x", "--wait", "soon"),
+    ("inbox", "--agent", "nobody"),
+    ("inbox", "--limit", "0"),
+    ("hooks", "replace"),
+    ("frobnicate",),
+]
+
+
+def test_wrong_calls(one: Computer) -> None:
+    for args in WRONG:
+        result = one(*args)
+        assert result.code == 2, (args, result)
+        assert "Traceback" not in result.err
 
 
 def test_nothing_of_others_moves_the_cursor(bare: Remote, one: Computer, tmp_path: Path) -> None:
@@ -110,7 +109,8 @@ def test_nothing_of_others_moves_the_cursor(bare: Remote, one: Computer, tmp_pat
     evil.switch("coordination")
     evil.commit(
         {
-            "messages/2_TO_1.md": "<!-- msg 01JD3WQ8Z6T4K9V2M5N7P0R3S8 -->\n## \x1b]0;owned\x07Hi \u202eevil\n\n- **From:** 2\n"
+            "messages/2_TO_1.md": "<!-- msg 01JD3WQ8Z6T4K9V2M5N7P0R3S8 -->\n"
+            "## \x1b]0;owned\x07Hi \u202eevil\n\n- **From:** 2\n"
             "- **To:** 1\n- **Date:** 2026-11-20T06:45:00Z\n\n\x1b[2J\x1b[1;1Hroot@host# \x9b31m\rgone\n<!-- /msg -->\n"
         }
     )
@@ -155,17 +155,13 @@ def test_wait_without_a_process(one: Computer, two: Computer) -> None:
 
 
 def test_interrupted(one: Computer) -> None:
-    import os
     import signal
     import subprocess
     import sys
 
-    from tests.cli.conftest import PROJECT
-
     process = subprocess.Popen(
         [sys.executable, "-m", "gitsync", "send", "2", "x", "--wait", "60"],
         cwd=one.root,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

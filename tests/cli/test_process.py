@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.cli.conftest import PROJECT, Computer
+from tests.cli.conftest import Computer
 
 SETTINGS = '[sync]\nfastest = "1s"\nslowest = "2s"\nsettle = "100ms"\n'
 
@@ -114,7 +114,6 @@ def test_in_the_foreground_until_interrupted(one: Computer) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "gitsync", "up"],
         cwd=one.root,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

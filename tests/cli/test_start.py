@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
-
-import pytest
 
 from tests.cli.conftest import PROJECT, Computer, gitsync
 
@@ -24,30 +22,34 @@ def loaded(code: str, cwd: Path, stdin: str = "{}") -> set[str]:
     return {name.partition(".")[0] for name in done.stderr.splitlines()}
 
 
-@pytest.mark.parametrize("args", [["--help"], ["send", "--help"], ["hook", "claude-user-prompt"]])
-def test_nothing_heavy_is_loaded(args: list[str], one: Computer) -> None:
-    one.ok("sync")
-    modules = loaded(f"from gitsync.cli.main import main\nassert main({args!r}) == 0", one.root)
-    assert modules.isdisjoint(HEAVY), modules & set(HEAVY)
-    assert "asyncio" not in modules
+def test_nothing_heavy_is_loaded(one: Computer) -> None:
+    for args in (["--help"], ["send", "--help"], ["hook", "claude-user-prompt"]):
+        modules = loaded(f"from gitsync.cli.main import main\nassert main({args!r}) == 0", one.root)
+        assert modules.isdisjoint(HEAVY), modules & set(HEAVY)
+        assert "asyncio" not in modules
 
 
-@pytest.mark.parametrize("args", [["--help"], ["init", "--help"], ["hook", "claude-user-prompt"]])
-def test_it_starts_well_under_200_ms(args: list[str], one: Computer) -> None:
-    times = []
-    for _ in range(7):
-        begun = time.perf_counter()
-        assert gitsync(*args, cwd=one.root, stdin="{}").code == 0
-        times.append(time.perf_counter() - begun)
-    # The best of several: a test machine with other work on it says nothing about the program with the others.
-    assert min(times) < 0.2, times
+def test_it_starts_in_well_under_200_ms(one: Computer) -> None:
+    for args in (["--help"], ["init", "--help"], ["hook", "claude-user-prompt"]):
+        assert min(_processor_time(args, one.root) for _ in range(5)) < 0.2, args
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_completions(shell: str, tmp_path: Path) -> None:
-    result = gitsync("completion", shell, cwd=tmp_path)
-    assert result.code == 0
-    assert "merge-driver" in result.out or "withdraw" in result.out
+def _processor_time(args: list[str], cwd: Path) -> float:
+    """Return what a call costs in seconds of processor: waiting while others run says nothing about this program."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gitsync", *args], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_utime + used.ru_stime
+
+
+def test_completions(tmp_path: Path) -> None:
+    for shell in ("bash", "zsh", "tcsh"):
+        result = gitsync("completion", shell, cwd=tmp_path)
+        assert result.code == 0
+        assert "withdraw" in result.out
 
 
 def test_version_and_usage(tmp_path: Path) -> None:
