@@ -48,6 +48,7 @@ _BARE_KEY = re.compile(
 _SEPARATOR = re.compile(r"\s+[•·|]\s+|\s*[•·]\s+|\s+\|\|\s+")
 _INLINE = re.compile(r"[,;]?\s+(?=\*\*[A-Za-z][A-Za-z /-]{0,24}(?::\*\*|\*\*\s?:))")
 _ITEM = re.compile(r"[ \t]{0,7}[-*+•][ \t]+(?P<text>\S.*)$")
+_TASK = re.compile(r"(?!all\b|any\b|every)[a-z]+\s+[a-z]")
 _ZONE_IN_KEY = re.compile(r"\((UTC|GMT|[A-Z]{3,4})\)")
 _NOT_NAME = re.compile(
     r"v?\d+(?:[.,]\d+)*\s*%?$|v\d|https?:|\$?\d[\d,.]*\s*(?:[a-z%]{1,4}\b)|[./~]{1,2}/|\S*/\S*\.\w{1,5}$|\w+\.\w{1,4}$",
@@ -86,9 +87,9 @@ class Header:
         return any(each.meaning in ("from", "to") and may_name(each.value) for each in self.fields)
 
     def lone_item(self) -> bool:
-        """Tell whether all that makes this a header is one From or To in a list: more often the text of a page."""
+        """Tell whether all that makes this a header is one From or To in a list, or one that names a task."""
         known = [each for each in self.fields if each.meaning is not None and each.value]
-        return len(known) == 1 and known[0].item
+        return len(known) == 1 and (known[0].item or _TASK.match(known[0].value) is not None)
 
     def known(self) -> bool:
         """Tell whether any field is one that a header is known by."""

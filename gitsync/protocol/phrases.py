@@ -156,7 +156,7 @@ def entry_sender(title: str) -> str | None:
     inside = _INNER_FROM.search(title)
     if inside is not None:
         return names.sender(inside["who"])
-    head = re.split(r"\s+[-–—|]\s+|[:—–|]", title, maxsplit=1)
+    head = re.split(r"\s+[-–—|]\s+|[:—–|]", re.sub(r"^from\s+", "", title, flags=re.IGNORECASE), maxsplit=1)
     if names.is_agent(head[0]):
         return names.sender(_cut_verb(head[0]))
     if len(head) == 2 and re.fullmatch(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+", head[0].strip()):

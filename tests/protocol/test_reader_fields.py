@@ -118,6 +118,7 @@ def test_dates_are_kept_as_written(fields: str, raw: str, moment: str | None) ->
         ("Up again - 2025-11-07 14:30:00", "Up again", "2025-11-07 14:30:00", None),
         ("2025-11-07 12:56 - builder-two - DONE ✅", "builder-two - DONE", "2025-11-07 12:56", "builder-two"),
         ("[2025-11-07 14:00 UTC] - FROM: C1 - TO: ALL", "FROM: C1 - TO: ALL", "2025-11-07 14:00 UTC", "C1"),
+        ("[2025-09-12 03:21] From Agent-4: hello", "From Agent-4: hello", "2025-09-12 03:21", "Agent-4"),
         ("**2025-11-07 12:56** Computer 2: up", "Computer 2: up", "2025-11-07 12:56", "Computer 2"),
     ],
 )

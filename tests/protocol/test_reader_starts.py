@@ -280,6 +280,23 @@ def test_elsewhere_one_field_is_the_head_of_a_report(path: str | None) -> None:
 
 
 MORE = {
+    "what-to-do": (
+        "# Plan\n\nText.\n\n### Computer 1\n**To:** fix the tests\n\n### Computer 2\n**To:** write\n",
+        [(8, 9)],
+    ),
+    "to-all-other": ("# Plan\n\nText.\n\n### Hello\n**To:** all other machines\n\nText.\n", [(5, 8)]),
+    "channel": (
+        "# C1 ↔ C2 CHANNEL\n\n## C1 → C2 (2025-11-07 14:00 UTC)\nHi.\n\n## C2 → C1 (2025-11-07 15:00 UTC)\nHo.\n",
+        [(3, 4), (6, 7)],
+    ),
+    "several-posts": (
+        "# Board\n\n---\n\n### **FROM C2_ARCH - 2025-10-16 4:21 AM READY**\n**To:** C1\n\nText.\n\n---\n\n### **FROM ANN - 2025-10-17**\nText.\n",
+        [(5, 8), (12, 13)],
+    ),
+    "page-with-forms": (
+        "# COMPUTER 3\n\n**Instance:** [EDIT THIS]\n**Status:** [ONLINE / OFFLINE]\n\n## MESSAGE TO COMPUTER 1:\n\n[Your message here]\n",
+        [],
+    ),
     "lone-item": ("# Contract\n\n## Handoff\n- **To**: the tester\n- **Needs**: a green build\n", []),
     "item-with-a-date": ("# Page\n\nText.\n\n## Handoff\n- **To**: the tester\n- **Date**: 2025-11-07\n", [(5, 7)]),
     "from-idea-to-code": ("# Page\n\n## From idea to code - 2025-11-07\n\nText.\n", []),
