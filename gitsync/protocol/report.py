@@ -6,9 +6,9 @@ from gitsync.protocol.found import Found, Reading
 
 
 def as_json(file: str, reading: Reading) -> dict[str, object]:
-    """Give the report of one file as JSON values, in file order."""
+    """Give the report of one file as JSON values, in file order; bytes that are not UTF-8 become U+FFFD."""
     status = reading.status
-    return {
+    report: dict[str, object] = {
         "file": file,
         "messages": [message_json(found) for found in reading.messages],
         "status": None
@@ -22,6 +22,7 @@ def as_json(file: str, reading: Reading) -> dict[str, object]:
         },
         "problems": [{"line": p.line, "rule": p.rule, "text": p.text} for p in reading.problems],
     }
+    return {name: _printable(value) for name, value in report.items()}
 
 
 def message_json(found: Found) -> dict[str, object]:
@@ -46,3 +47,14 @@ def message_json(found: Found) -> dict[str, object]:
         "body": found.body,
         "draft": found.draft,
     }
+
+
+def _printable(value: object) -> object:
+    """Replace the halves of characters that stand for bytes: no terminal and no strict JSON reader takes them."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, list):
+        return [_printable(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _printable(each) for name, each in value.items()}
+    return value

@@ -219,6 +219,7 @@ def test_the_report_is_json() -> None:
     report = as_json("COMPUTER_1.md", read_file(data, "COMPUTER_1.md"))
     again = json.loads(json.dumps(report))
     assert again == report
+    json.dumps(report, ensure_ascii=False).encode()  # no half characters
     assert set(again) == {"file", "messages", "status", "problems"}
     (entry,) = again["messages"]
     assert entry["from"] is None
@@ -263,7 +264,7 @@ def test_any_bytes_are_read(data: bytes, path: str | None) -> None:
         if text:
             assert text == b"".join(data.splitlines(keepends=True)[found.line - 1 : found.end_line])
     assert read_file(data, path) == reading
-    json.dumps(as_json("x", reading))
+    json.dumps(as_json("x", reading), ensure_ascii=False).encode()
     if path is None:
         return
     may = unwrapped(data, path)
