@@ -107,19 +107,19 @@ class Process:
             )
             self._agents = self._open_agents(self.settings)
             self.dispatcher = self._make_dispatcher(self.settings, self._agents)
-            stack.push_async_callback(self._stop_delivering)
             await self.dispatcher.recover()
             app = create_app(control(self), token=self._token, hosts=frozenset({self.settings.api.host}))
             self._server = Server(app, sock)
             await self._server.start()
             stack.push_async_callback(self._server.stop)
+            stack.callback(lambda: presence.remove(self.settings.daemon_file, pid=self.pid))
+            stack.push_async_callback(self._stop_delivering)
             self._watch = FolderWatch(self.settings.mailbox, self._edited_on_disk)
             self._watch.start()
             stack.callback(self._watch.stop)
             self._start_clock()
             stack.push_async_callback(self._stop_clock)
             presence.write(self.settings.daemon_file, pid=self.pid, port=self.port, since=self.since)
-            stack.callback(lambda: presence.remove(self.settings.daemon_file, pid=self.pid))
             log.info("machine %s is up, port %d", self.settings.machine.id, self.port)
             ready()
             self.nudge()
@@ -151,7 +151,6 @@ class Process:
             self._settling.cancel()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        self._hurry.set()
         others = [task for task in (*self._tasks.values(), *self._small, self._round) if task is not None]
         for task in others:
             task.cancel()
@@ -225,8 +224,10 @@ class Process:
 
     async def _backoff(self, seconds: float) -> None:
         self._hurry.clear()
+        # Not wait_for: before 3.12 it may swallow a cancellation that comes together with the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
 
     def pace(self) -> float:
         """Return the delay in seconds between two looks at the remote, as things are now."""
@@ -407,7 +408,7 @@ class Process:
             if was != now
         ]
         former, former_agents = self.dispatcher, self._agents
-        self.settings = new
+        self.settings = self.opened.settings = new
         self._agents = self._open_agents(new)
         self.dispatcher = self._make_dispatcher(new, self._agents)
         self._keep(asyncio.create_task(self._retire(former, former_agents)))
