@@ -26,7 +26,6 @@ system = "prompts/mechanic.md"
 api_key_env = "{key_env}"
 base_url = "{base_url}"
 specialty = "answers questions about the work"
-default = true
 
 [[agents]]
 name = "desk"
@@ -164,6 +163,10 @@ class Fleet:
     def called(self, ident: str, *, seconds: float = 20.0) -> dict[str, Any]:
         """Wait until an agent has noted that it was called with a message; return the first note."""
         return wait_for(f"an agent is called with {ident}", lambda: self.calls(ident), seconds=seconds)[0]
+
+    def landed(self, ident: str) -> bool:
+        """Say whether a message is on the remote, by the trailers of the commits there."""
+        return f"Gitsync-Message: {ident}" in self._git("log", "--format=%B", BRANCH).splitlines()
 
     def new_history(self) -> Iterator[str]:
         """Yield the commits that reached the remote since this was last asked, oldest first."""

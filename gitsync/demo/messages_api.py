@@ -174,13 +174,30 @@ def reply_to(turns: Sequence[str], system: str = "") -> str:
         lines += ["", f"I will take the {len(points)} point{'s' * (len(points) > 1)} in this order:", ""]
         lines += [f"{number}. {_short(point)}" for number, point in enumerate(points, 1)]
     for question in questions[:3]:
-        asked = _short(question.strip())
-        lines += ["", f"You ask “{asked}” I have no facts beyond this conversation to answer it with."]
+        said = recall(question, turns[:-1])
+        fact = f"You said: {_short(said)}." if said else "I have no facts beyond this conversation to answer it with."
+        lines += ["", f"You ask “{_short(question.strip())}” {fact}"]
     if not points and not questions:
         words = len(body.split())
         lines += ["", f"I read your message of {words} word{'s' * (words != 1)}: {_short(body)}."]
     lines += ["", f"(turn {len(turns)} of this conversation{', with a system prompt' if system else ''})"]
     return "\n".join(lines)
+
+
+def recall(question: str, turns: Sequence[str]) -> str:
+    """Find the sentence that was said earlier and shares most with a question; empty when none shares two long words."""
+    wanted = _long_words(question)
+    best, most = "", 1
+    for turn in turns[::2]:  # the user's; the others are our own
+        for sentence in re.split(r"(?<=[.!?])\s+|\n", turn.partition("\n\n")[2] or turn):
+            shared = len(wanted & _long_words(sentence))
+            if shared > most and not sentence.endswith("?"):
+                best, most = sentence.strip(), shared
+    return best
+
+
+def _long_words(text: str) -> set[str]:
+    return {word for word in re.findall(r"\w+", text.lower()) if len(word) > 3}
 
 
 def _key(headers: Mapping[str, str]) -> str:

@@ -63,6 +63,8 @@ def _put_up(fleet: Fleet, tell: Narrator) -> None:
     fleet.build()
     tell.say(f"remote: a bare git repository, {fleet.remote}")
     for computer in fleet.computers:
+        computer.start()
+    for computer in fleet.computers:
         computer.up()
         pid = computer.daemon.pid if computer.daemon else "-"
         tell.say(f"computer {computer.id}, {computer.name}: pid {pid}, port {computer.port}")
