@@ -76,6 +76,7 @@ class Builder:
         self._capture = capture
         self._contents = contents
         self._wraps = wraps
+        self._page: tuple[str | None, Status | None] | None = None
 
     def build(self, tip: str | None, work: Work) -> Built:
         """Make the commits for all the work on `tip`; the draft holds none when the tip has it all."""
@@ -320,9 +321,12 @@ class Builder:
         return status_path(self.machine.id)
 
     def page(self, tip: str | None) -> Status | None:
-        """Read what our page on the branch tells."""
-        data = Draft(self._mailbox, tip).read(status_path(self.machine.id))
-        return read_status(data) if data is not None else None
+        """Read what our page on the branch tells, once for each version of it."""
+        entry = self._mailbox.lookup(self._mailbox.commit(tip).tree, self.status_path) if tip else None
+        blob = entry.sha if entry is not None and entry.mode in FILES else None
+        if self._page is None or self._page[0] != blob:
+            self._page = (blob, read_status(self._mailbox.blob(blob)) if blob else None)
+        return self._page[1]
 
     def _rotate(self, draft: Draft, path: str) -> int:
         """Move messages that are done with out of a file that grew too large (PROTOCOL 1)."""

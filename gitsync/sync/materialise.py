@@ -109,9 +109,10 @@ class Materialise:
             self._capture.placed(path, entry.sha if entry else None)
             if entry is not None:
                 done.append((path, entry.sha))
-        self._journal.add_bases(done)
         self._fault("6-placed")
-        self._journal.end_places(rows)
+        with self._journal.db.write():  # one fsync for both
+            self._journal.add_bases(done)
+            self._journal.end_places(rows)
 
     def _one(self, path: str, held: str | None, entry: Entry | None, name: str, result: Placed) -> bool:
         target = f"{self._root}/{path}"

@@ -1,0 +1,83 @@
+"""What the engine knows of the branch between two cycles; written to the journal when it changes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+
+from gitsync import clock
+from gitsync.errors import GitsyncError
+from gitsync.git.repo import Mailbox
+from gitsync.ledger.journal import Journal
+from gitsync.sync.cycle import Cycle
+from gitsync.sync.settings import SyncSettings
+
+log = logging.getLogger(__name__)
+
+
+class Known:
+    """Hold the remote's tip, the commit that is on disk, and when the remote was last heard of."""
+
+    def __init__(
+        self, mailbox: Mailbox, journal: Journal, settings: SyncSettings, on_tip: Callable[[str], int]
+    ) -> None:
+        self._mailbox = mailbox
+        self._journal = journal
+        self.settings = settings
+        self._on_tip = on_tip
+        self._told: str | None = None
+        self.contact: float | None = None
+        self.tip = journal.meta("tip")
+        self.recorded = self.tip is not None
+        """Whether `tip` was really seen on the remote; else it is only our local branch."""
+        if self.tip is None or not mailbox.has(self.tip):
+            tracked = mailbox.ref(mailbox.tracking_ref)
+            self.recorded = tracked is not None
+            self.tip = tracked or mailbox.ref(mailbox.local_ref)
+        self.materialised = journal.meta("materialised")
+        if self.materialised is not None and not mailbox.has(self.materialised):
+            self.materialised = None
+
+    def tree(self, commit: str | None) -> str | None:
+        return self._mailbox.commit(commit).tree if commit else None
+
+    def reached(self, run: Cycle) -> None:
+        self.contact = clock.monotonic()
+        run.contact = True
+
+    def know(self, tip: str) -> None:
+        if tip != self.tip or not self.recorded:
+            self.tip, self.recorded = tip, True
+            self._journal.set_meta("tip", tip)
+        elif self._journal.meta("tip") is None:
+            self._journal.set_meta("tip", tip)
+
+    def set_materialised(self, commit: str) -> None:
+        if commit != self.materialised:
+            self.materialised = commit
+            self._journal.set_meta("materialised", commit)
+
+    def tell(self, tip: str) -> int:
+        """Hand the tip on as early as possible: what is in it may be dispatched while we go on."""
+        if tip == self._told:
+            return 0
+        received = self._on_tip(tip)
+        self._told = tip
+        return received
+
+    def rescue(self, what: str, commit: str) -> None:
+        name = f"refs/gitsync/rescue/{what}-{commit[:10]}"
+        if self._mailbox.ref(name) is None:
+            self._mailbox.move_ref(name, commit, None)
+            log.warning("kept %s as %s", commit[:10], name)
+
+    def preflight(self) -> None:
+        """Refuse to begin what a full disk would cut short (row 12)."""
+        info = os.statvfs(self._mailbox.path)
+        if info.f_bavail * info.f_frsize < self.settings.free_space:
+            raise GitsyncError(
+                "the disk is almost full",
+                f"less than {self.settings.free_space >> 20} MiB are free at {self._mailbox.path}",
+                "make space; syncing goes on by itself",
+            )
