@@ -66,7 +66,7 @@ def isolation(isolated_home: Path, runtime_folder: Path, monkeypatch: pytest.Mon
 @pytest.fixture(scope="session")
 def remotes(tmp_path_factory: pytest.TempPathFactory, isolated_home: Path, runtime_folder: Path) -> Iterator[Remotes]:
     """Start the http and ssh servers when a test first asks for them; end them with the session."""
-    with Remotes(tmp_path_factory.mktemp("remotes"), isolated_home) as served:
+    with Remotes(tmp_path_factory.mktemp("remotes"), isolated_home, runtime_folder) as served:
         yield served
 
 

@@ -131,9 +131,10 @@ class Person:
 class Remotes:
     """Make bare repositories, and the servers that serve them when they are first needed."""
 
-    def __init__(self, root: Path, home: Path) -> None:
+    def __init__(self, root: Path, home: Path, sockets: Path) -> None:
         self.root = root
         self.home = home
+        self.sockets = sockets
         self._numbers = itertools.count(1)
         self._http: GitHttpServer | None = None
         self._ssh: SshServer | None = None
@@ -175,7 +176,7 @@ class Remotes:
                 if os.environ.get("CI", "").lower() in ("true", "1"):
                     pytest.fail(reason)
                 pytest.skip(reason)
-            self._ssh = SshServer(self.root / "sshd", self.home)
+            self._ssh = SshServer(self.root / "sshd", self.home, self.sockets)
         return self._ssh
 
 
@@ -331,7 +332,7 @@ class SshServer:
     which ``ssh`` is a one-line script that adds ``-F`` and the settings made here.
     """
 
-    def __init__(self, folder: Path, home: Path) -> None:
+    def __init__(self, folder: Path, home: Path, sockets: Path) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         for name in ("host", "user"):
@@ -353,11 +354,13 @@ class SshServer:
         self.client_config = folder / "ssh_config"
         self.client_config.write_text(
             f"Host *\n  IdentityFile {folder / 'user'}\n  IdentitiesOnly yes\n  UserKnownHostsFile {known}\n"
-            f"  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
+            "  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
+            f"  ControlMaster auto\n  ControlPersist 60\n  ControlPath {sockets}/%C\n"
         )
+        self.program = shutil.which("ssh")
         wrapper = home / "bin" / "ssh"
         wrapper.parent.mkdir(exist_ok=True)
-        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {self.client_config} "$@"\n')
+        wrapper.write_text(f'#!/bin/sh\nexec {self.program} -F {self.client_config} "$@"\n')
         wrapper.chmod(0o755)
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where sshd, as root, insists on locking itself up
@@ -400,6 +403,20 @@ def _user() -> str:
     import pwd
 
     return pwd.getpwuid(os.getuid()).pw_name
+
+
+def command_lines() -> list[str]:
+    """Return the command line of every process, to see that none is left."""
+    if not Path("/proc/self/cmdline").exists():
+        return subprocess.run(
+            ["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
 
 
 def _descendants(pid: int) -> Iterator[int]:

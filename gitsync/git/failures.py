@@ -81,6 +81,7 @@ _ROWS = (
         r"no .* host key is known",
     ),
     _row("owner", r"detected dubious ownership", r"unsafe repository \("),  # git 2.35.2 and later
+    _row("away", r"remote: .*no space left on device"),  # theirs, not ours
     _row("disk", r"no space left on device", r"disk quota exceeded", r"read-only file system"),
     _row(
         "certificate",
@@ -120,6 +121,13 @@ _ROWS = (
         r"deny updating a hidden ref",
     ),
     _row(
+        "missing",
+        r"repository .*not found",  # git over http (404); GitHub over ssh: 'ERROR: Repository not found.'
+        r"project you were looking for could not be found",  # GitLab
+        r"cannot find repository|repository does not exist",  # Gitea, Bitbucket
+        r"returned error: 404\b",
+    ),
+    _row(
         "away",
         r"could not resolve (host|proxy|hostname)",
         r"name or service not known|temporary failure in name resolution|nodename nor servname",
@@ -131,16 +139,9 @@ _ROWS = (
         r"empty reply from server|recv failure|send failure|gnutls|ssl_error_syscall|ssl_connect|tls connection",
         r"returned error: (408|429|5\d\d)\b|http (408|429|5\d\d)\b",
         r"kex_exchange_identification|ssh_exchange_identification|banner exchange",
-        r"mux_client|control socket",
+        r"control socket connect",
         r"rpc failed",
         r"expected flush after ref listing|bad line length character|protocol error",  # a portal page or a proxy
-    ),
-    _row(
-        "missing",
-        r"repository .*not found",  # git over http (404); GitHub over ssh: 'ERROR: Repository not found.'
-        r"project you were looking for could not be found",  # GitLab
-        r"cannot find repository|repository does not exist",  # Gitea, Bitbucket
-        r"returned error: 404\b",
     ),
     # A path that is not there any more is most often a share that is not mounted.
     _row("away", r"does not appear to be a git repository", r"does not exist$"),

@@ -12,7 +12,7 @@ from gitsync.errors import AuthFailed, GitFailed, GitsyncError, RemoteAway
 from gitsync.git.environment import redact, socket_folder, ssh_command
 from gitsync.git.failures import NO_SUCH_BRANCH, failure, push_kind, remote_words
 from gitsync.git.refs import Move, Refs
-from gitsync.git.run import Done, run
+from gitsync.git.run import Done, run, ssh_shares_already
 from gitsync.git.values import Fetched, Pushed, RemoteKind, Update
 
 _FETCH = (
@@ -65,7 +65,8 @@ class RemoteSide:
         if place.scheme != "ssh":
             return None
         done = run("config", "--get", "core.sshCommand", cwd=self._work_tree, ok=(0, 1))
-        return ssh_command(done.out.decode("utf-8", "surrogateescape").strip(), socket_folder())
+        sockets = None if ssh_shares_already(place.host) else socket_folder()
+        return ssh_command(done.out.decode("utf-8", "surrogateescape").strip(), sockets)
 
     # the two commands
 

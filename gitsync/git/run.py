@@ -77,6 +77,27 @@ def run(
     return Done(code, out, words)
 
 
+def ssh_shares_already(host: str) -> bool:
+    """Say whether a person's own ssh settings share connections to a host: theirs may be the only one let in."""
+    from gitsync.git import wrapped
+
+    if not host or host.startswith("-"):
+        return False
+    try:
+        process = wrapped.start(["ssh", "-G", host], None, environment())
+    except FileNotFoundError:
+        return False
+    try:
+        out, _, in_time = _listen(process, b"", 10.0, None)
+    finally:
+        for stream in (process.stdout, process.stderr):
+            _close(stream)
+        end_group(process)
+    return in_time and any(
+        line.startswith(b"controlpath ") and line != b"controlpath none" for line in out.splitlines()
+    )
+
+
 def _listen(
     process: subprocess.Popen[bytes], data: bytes, timeout: float, heard: Callable[[bytes], None] | None
 ) -> tuple[bytes, bytes, bool]:

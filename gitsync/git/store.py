@@ -22,6 +22,7 @@ from gitsync.git.objects import (
     to_bytes,
     to_text,
 )
+from gitsync.git.run import run
 from gitsync.git.values import DIRECTORY, EXECUTABLE, REGULAR, Change, Commit, Entry
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Store:
             except (ValueError, OSError) as error:
                 # ValueError is also what an ended cat-file looks like: its answer is an empty line.
                 if "could not be resolved" in str(error) or attempt == 2:
+                    if attempt == 2:
+                        run("cat-file", "-e", sha, cwd=self._work_tree)  # says why: an owner git does not trust, ...
                     raise GitFailed(("cat-file", sha), 128, f"object {sha} is not in the mailbox clone") from error
                 self.close()
             else:

@@ -54,6 +54,8 @@ SSH_TAIL = (
         ("fatal: Unable to create '/m/.git/index.lock': File exists.", FolderPaused, "Another git"),
         ("error: file write error: No space left on device\nfatal: unable to write", GitsyncError, "no room"),
         ("fatal: detected dubious ownership in repository at '/m'", GitsyncError, "another user"),
+        ("remote: fatal: write error: No space left on device\nfatal: the remote end hung up", RemoteAway, "reached"),
+        ("mux_client_request_session: refused\nERROR: Repository not found." + SSH_TAIL, AuthFailed, "no such"),
         ("fatal: something nobody has seen", GitFailed, "exit code 128"),
     ],
 )

@@ -47,7 +47,7 @@ def check(mailbox: Mailbox, commits: list[str], pairs: list[tuple[int, int]]) ->
 STEPS = st.tuples(st.lists(st.integers(0, 4), max_size=2), st.integers(0, 5))
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(STEPS, min_size=1, max_size=10), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=4))
 def test_any_history(tmp_path_factory: pytest.TempPathFactory, plan, pairs) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path_factory.mktemp("repo")

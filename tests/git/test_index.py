@@ -151,7 +151,7 @@ CONTENT = st.sampled_from([None, b"1", b"2", b"3"])
 TREES = st.dictionaries(st.sampled_from(NAMES), CONTENT, max_size=5)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(TREES, TREES, TREES)
 def test_an_entry_moves_exactly_if_it_was_as_it_was(  # a model of the whole rule
     old: dict[str, bytes | None], new: dict[str, bytes | None], staged: dict[str, bytes | None]

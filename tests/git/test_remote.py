@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from gitsync.errors import AuthFailed, RemoteAway
 from gitsync.git.repo import Fetched, Mailbox, Pushed, Update
-from tests.remotes import GitHttpServer, Person, Remote, Remotes, init_bare
+from tests.remotes import GitHttpServer, Person, Remote, Remotes, command_lines, init_bare
 
 Synced = tuple[Remote, Person, Mailbox]
 BRANCH = "refs/heads/coordination"
@@ -228,8 +227,7 @@ def test_a_connection_that_hangs_ends_in_time_with_all_its_processes(bare: Remot
             with pytest.raises(RemoteAway, match="does not answer"):
                 mailbox.fetch()
             assert time.monotonic() - started < 5
-        processes = subprocess.run(["ps", "-A", "-o", "args"], capture_output=True, text=True, check=True).stdout
-        assert f":{server.port}/" not in processes
+        assert not any(f":{server.port}/" in line for line in command_lines())
         server.hang = False
         with unreachable(person, f"{server.url}/x.git") as mailbox:
             assert mailbox.fetch() == Fetched(None, {}, {})
@@ -260,15 +258,35 @@ def test_an_unknown_host_key_fails_at_once(remotes: Remotes, tmp_path: Path) -> 
         person.git("config", "--unset", "core.sshCommand")
 
 
-def test_ssh_commands_share_one_connection(remotes: Remotes, tmp_path: Path) -> None:
+def logins(remotes: Remotes) -> int:
+    return (remotes.ssh.folder / "log").read_text(errors="replace").count("Accepted publickey")
+
+
+def test_ssh_commands_share_one_connection(remotes: Remotes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remote = remotes("ssh")
     person = Person.clone(remote.url, tmp_path / "mailbox")
+    sockets = Path(os.environ["XDG_RUNTIME_DIR"], "gitsync-ssh")
     with Mailbox(person.path, "coordination") as mailbox:
+        before = logins(remotes)
         mailbox.fetch()
-        sockets = Path(os.environ["XDG_RUNTIME_DIR"], "gitsync-ssh")
-        assert sockets.stat().st_mode & 0o777 == 0o700
-        assert len(list(sockets.iterdir())) == 1
-        log = (remotes.ssh.folder / "log").read_text(errors="replace").count("Accepted publickey")
-        mailbox.fetch()
-        mailbox.fetch()
-        assert (remotes.ssh.folder / "log").read_text(errors="replace").count("Accepted publickey") == log
+        assert not sockets.exists()  # the person's own settings share it, so they stay
+        assert logins(remotes) == before
+    plain = tmp_path / "ssh_config"
+    plain.write_text(
+        "".join(
+            line
+            for line in remotes.ssh.client_config.read_text().splitlines(keepends=True)
+            if not line.lstrip().startswith("Control")
+        )
+    )
+    wrapper = tmp_path / "bin" / "ssh"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {remotes.ssh.program} -F {plain} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    with Mailbox(person.path, "coordination") as mailbox:
+        for _ in range(3):
+            mailbox.fetch()
+        assert logins(remotes) == before + 1
+    assert sockets.stat().st_mode & 0o777 == 0o700
+    assert len(list(sockets.iterdir())) == 1

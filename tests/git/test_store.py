@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsync.errors import GitFailed
+from gitsync.errors import GitFailed, GitsyncError
 from gitsync.git.objects import EMPTY_TREE, check_path, parse_commit
 from gitsync.git.repo import Entry, Mailbox
 from gitsync.git.repo import Person as Who
@@ -87,7 +87,7 @@ def without_clashes(files: dict[str, bytes]) -> dict[str, bytes]:
     return {path: data for path, data in files.items() if not any(other.startswith(path + "/") for other in files)}
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(FILES.map(without_clashes), FILES.map(without_clashes))
 def test_trees_and_their_differences_are_gits(before: dict[str, bytes], after: dict[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -227,3 +227,16 @@ def test_no_process_is_left_when_the_mailbox_is_closed(repo: Person, mailbox: Ma
     mailbox.close()
     assert [process.returncode is not None for process in processes] == [True, True]
     assert mailbox.commit(sha).sha == sha
+
+
+def test_a_repository_of_another_user_says_so(repo: Person, mailbox: Mailbox) -> None:
+    sha = repo.commit({"a": "1"})
+    if os.getuid() != 0:
+        (repo.path / ".git/objects" / sha[:2] / sha[2:]).chmod(0)  # unreadable all the same
+        with pytest.raises(GitsyncError):
+            mailbox.commit(sha)
+        return
+    os.chown(repo.path, 12345, 12345)
+    os.chown(repo.path / ".git", 12345, 12345)
+    with pytest.raises(GitsyncError, match="does not trust"):
+        mailbox.commit(sha)
