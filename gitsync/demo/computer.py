@@ -176,21 +176,24 @@ class Computer:
             encoding="utf-8",
         )
 
+    def start(self) -> None:
+        """Start the background process without waiting for it."""
+        call = [sys.executable, "-m", "gitsync", "--dir", str(self.root), "up"]
+        self.daemon = Process(call, log=self.log, env=self.env, cwd=self.home)
+
     def up(self) -> None:
-        """Start the background process and wait until it answers."""
-        stale = self.root / ".gitsync" / "daemon.json"
-        self.daemon = daemon = Process(
-            [sys.executable, "-m", "gitsync", "--dir", str(self.root), "up"],
-            log=self.log,
-            env=self.env,
-            cwd=self.home,
-        )
+        """Start the background process, unless it was, and wait until it answers."""
+        if self.daemon is None or not self.daemon.running():
+            self.start()
+        daemon = self.daemon
+        assert daemon is not None
 
         def answers() -> bool:
             if not daemon.running():
                 raise CheckFailed(f"computer {self.id}: `gitsync up` ended with {daemon.wait(1)}")
             with contextlib.suppress(OSError, ValueError, KeyError):
-                return json.loads(stale.read_text())["pid"] == daemon.pid and self.get("/") is not None
+                told = json.loads((self.root / ".gitsync" / "daemon.json").read_text())
+                return told["pid"] == daemon.pid and self.get("/") is not None
             return False
 
         wait_for(f"computer {self.id} answers on its port", answers)

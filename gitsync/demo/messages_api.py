@@ -185,7 +185,7 @@ def reply_to(turns: Sequence[str], system: str = "") -> str:
 
 
 def recall(question: str, turns: Sequence[str]) -> str:
-    """Find the sentence that was said earlier and shares most with a question; empty when none shares two long words."""
+    """Find the sentence that was said earlier and shares most with a question, at least two long words."""
     wanted = _long_words(question)
     best, most = "", 1
     for turn in turns[::2]:  # the user's; the others are our own
