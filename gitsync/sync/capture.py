@@ -17,6 +17,10 @@ from gitsync.sync.settings import SyncSettings
 from gitsync.sync.values import Trouble
 
 FILES = (REGULAR, EXECUTABLE)
+HASTY = 5.0
+"""Seconds after a placement within which a save may come from an editor that has not seen it."""
+RECENT = 8
+"""Placements of one path that are remembered for that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,7 @@ class Capture:
         self._tree: str | None = None
         self._differ: set[str] = set()
         self._quiet: dict[str, tuple[str | None, float]] = {}
+        self._placed: dict[str, list[tuple[int, str, str]]] = {}
         self._rules: tuple[tuple[str | None, ...], tuple[Rule, ...]] = ((), ())
 
     def configure(self, settings: SyncSettings) -> None:
@@ -90,9 +95,12 @@ class Capture:
             self._compare(path)
         return bool(self._differ)
 
-    def placed(self, path: str, blob: str | None) -> None:
-        """Record what a placement has just put on disk."""
+    def placed(self, path: str, held: str | None, blob: str | None) -> None:
+        """Record what a placement has just put on disk, and what it found there."""
         self.folder.note(path, blob)
+        if held is not None and blob is not None and path in self.folder.files:
+            at = self.folder.files[path].signature[1]
+            self._placed[path] = [*self._placed.get(path, [])[1 - RECENT :], (at, held, blob)]
         self._quiet.pop(path, None)
         self._compare(path)
 
@@ -173,7 +181,7 @@ class Capture:
         if blob is not None and (data is None or self._mailbox.hash_blob(data) != blob):
             captured.waiting[path] = 0.1  # written between two looks
             return
-        base = self._base(path, data, entry, own_commits)
+        base = self._hasty(path, data) or self._base(path, data, entry, own_commits)
         if base == blob and blob is not None:
             captured.stale.add(path)
             return
@@ -191,6 +199,21 @@ class Capture:
         captured.edits.append(
             Edit(path=path, data=data, blob=blob, base=base, executable=bool(held and held.executable))
         )
+
+    def _hasty(self, path: str, data: bytes | None) -> str | None:
+        """Give the version that a save started from when it followed a placement too fast to have seen it."""
+        on_disk = self.folder.files.get(path)
+        if data is None or on_disk is None or path not in self._placed:
+            return None
+        base = None
+        saved = max(on_disk.signature[:2])
+        for at, held, blob in reversed(self._placed[path]):
+            if saved - at > HASTY * 1e9 or not (self._mailbox.has(held) and self._mailbox.has(blob)):
+                break
+            if not bases.unseen(data, self._mailbox.blob(held), self._mailbox.blob(blob)):
+                break
+            base = held
+        return base
 
     def _base(self, path: str, data: bytes | None, entry: Entry | None, own_commits: bool) -> str | None:
         return self.base_of(path, data, (entry.sha,) if entry else (), newest=own_commits)

@@ -106,7 +106,7 @@ class Materialise:
                     self.unplaced[path] = error.strerror or str(error)
                 continue
             result.paths += 1
-            self._capture.placed(path, entry.sha if entry else None)
+            self._capture.placed(path, held, entry.sha if entry else None)
             if entry is not None:
                 done.append((path, entry.sha))
         self._fault("6-placed")

@@ -161,3 +161,18 @@ def test_19_the_clones_lock_has_an_owner(tmp_path: Path) -> None:
     with CloneLock(place) as lock:  # the kernel let go with the process; no time had to pass
         assert lock.held
     assert not lock.held
+
+
+@pytest.mark.parametrize(
+    ("disk", "stale"),
+    [
+        pytest.param(b"a\nb\nmine\n", True, id="typed-without-seeing"),
+        pytest.param(b"a\nmine\nb\n", True, id="typed-elsewhere"),
+        pytest.param(b"a\nb\nfrom two\nmine\n", False, id="seen"),
+        pytest.param(b"a\nb\nfrom twoo\n", False, id="arrived-line-changed"),
+        pytest.param(b"a\nb\n", False, id="arrived-line-removed"),
+        pytest.param(b"a\nmine\n", False, id="older-line-removed-too"),
+    ],
+)
+def test_a_save_that_did_not_see_what_was_placed(disk: bytes, stale: bool) -> None:
+    assert bases.unseen(disk, b"a\nb\n", b"a\nb\nfrom two\n") is stale

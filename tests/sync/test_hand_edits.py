@@ -344,3 +344,19 @@ def test_16_a_name_the_file_system_cannot_take_is_never_read_as_deleted(world: W
     one.append("README.md", "another\n")
     one.sync()
     assert world.remote.git("ls-tree", "--name-only", "coordination").splitlines() == ["README.md", "y" * 300 + ".md"]
+
+
+def test_i3_a_save_that_did_not_see_what_had_just_arrived(world: World) -> None:
+    one, two = pair(world)
+    one.write("notes.md", "top\n")
+    world.settle()
+    buffer = one.read("notes.md")
+    two.append("notes.md", "from two\n")
+    two.sync()
+    one.cycle()
+    one.write("notes.md", buffer + b"typed at one\n")
+    world.settle()
+    assert sorted(two.read("notes.md").splitlines()) == [b"from two", b"top", b"typed at one"]
+    two.write("notes.md", two.read("notes.md").replace(b"from two\n", b""))
+    world.settle()
+    assert b"from two" not in one.read("notes.md")

@@ -1,4 +1,4 @@
-"""A process that runs one cycle and dies by SIGKILL at a named point: `python -m tests.sync.victim FOLDER ID POINT COUNT`."""
+"""Run one cycle and die by SIGKILL at a named point: `python -m tests.sync.victim FOLDER ID POINT COUNT`."""
 
 from __future__ import annotations
 

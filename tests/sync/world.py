@@ -25,9 +25,7 @@ _SECONDS = itertools.count()
 
 def message(sender: str, to: str, body: str = "hello") -> Message:
     """Make a message with an id of its own."""
-    return Message(
-        id=clock.new_id(), sender=sender, to=(to,), subject="A word", body=body, date="2026-11-20T06:45:00Z"
-    )
+    return Message(id=clock.new_id(), sender=sender, to=(to,), subject="A word", body=body, date="2026-11-20T06:45:00Z")
 
 
 def ids(data: bytes) -> list[str]:
