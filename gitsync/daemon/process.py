@@ -185,6 +185,7 @@ class Process:
             if trouble not in told:
                 log.warning("%s: %s", trouble.path, trouble.text)
         self.last = result
+        self.opened.note(result)
         self._deliver.set()
         self._arm(result.retry_after)
         return result

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli.calls import PROJECT, Calls
 from tests.remotes import Remote, run_git
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -31,17 +28,23 @@ class Result:
         return json.loads(self.out)
 
 
-def gitsync(*args: str | Path, cwd: Path, stdin: str | bytes = "", timeout: float = 60) -> Result:
+_running: list[Calls] = []
+
+
+def gitsync(*args: str | Path, cwd: Path, stdin: str | bytes = "") -> Result:
     """Run the program as a person would."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gitsync", *map(str, args)],
-        cwd=cwd,
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        capture_output=True,
-        timeout=timeout,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    given = stdin.encode() if isinstance(stdin, str) else stdin
+    code, out, err = _running[0].run([str(arg) for arg in args], cwd, given)
+    return Result(code, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def calls() -> Iterator[None]:
+    """Have a process at hand that has loaded the program."""
+    with Calls() as started:
+        _running.append(started)
+        yield
+        _running.clear()
 
 
 class Computer:

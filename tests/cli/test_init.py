@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gitsync.config import places
-from tests.cli.conftest import PROJECT, Computer, gitsync
+from tests.cli.calls import PROJECT
+from tests.cli.conftest import Computer, gitsync
 from tests.remotes import Remote, run_git
 
 Make = Callable[[Remote | str, str], Computer]

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.conftest import PROJECT, Computer, gitsync
+from tests.cli.calls import PROJECT
+from tests.cli.conftest import Computer, gitsync
 
 HEAVY = ("git", "rich", "anthropic", "starlette", "uvicorn", "httpx", "apscheduler", "watchdog", "markdown_it", "shtab")
 
