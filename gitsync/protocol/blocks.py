@@ -81,9 +81,7 @@ def parse(data: bytes) -> tuple[Segment, ...]:
     def close(inner_end: int, end: int, closed: bool) -> None:
         nonlocal done
         assert open_id is not None
-        segments.append(
-            Block(data[done:end], canonical(open_id.decode("ascii")), data[inner_start:inner_end], closed)
-        )
+        segments.append(Block(data[done:end], canonical(open_id.decode("ascii")), data[inner_start:inner_end], closed))
         done = end
 
     for line, match in _marked_lines(data):

@@ -25,9 +25,7 @@ class Wrap:
     side: FileVersion
 
 
-def carry_wraps(
-    base: FileVersion, one: FileVersion, two: FileVersion, protect: frozenset[str] = frozenset()
-) -> None:
+def carry_wraps(base: FileVersion, one: FileVersion, two: FileVersion, protect: frozenset[str] = frozenset()) -> None:
     """Change all three so that what one side wrapped is a message in all of them.
 
     Where both wrapped the same text, the smaller id stays (a protected one before others): it would be the same
@@ -90,12 +88,17 @@ def _wraps(base: FileVersion, side: FileVersion) -> list[Wrap]:
             start += 1
         while not base.elements[end - 1].key:
             end -= 1
-        of_base = sum(bool(base.elements[i].key) for i in range(start, end))
-        of_side = sum(bool(elements[i].key) for i in range(low, high))
-        whole = all(isinstance(base.elements[i].key, bytes) for i in range(start, end))
-        if whole and 2 * len(found) >= of_base and (len(found) >= 3 or 2 * len(found) >= of_side):
+        text = all(isinstance(element.key, bytes) for element in base.elements[start:end])
+        if text and _enough(len(found), base.elements[start:end], elements[low:high]):
             wraps.append(Wrap(name, start, end, side))
     return wraps
+
+
+def _enough(same: int, before: Sequence[Element], after: Sequence[Element]) -> bool:
+    """Say whether so many lines in common make two texts the same message, edited."""
+    of_before = sum(bool(element.key) for element in before)
+    of_after = sum(bool(element.key) for element in after)
+    return 2 * same >= of_before and (same >= 3 or 2 * same >= of_after)
 
 
 def _replaced(base: FileVersion, to_side: Sequence[int], index: int) -> bool:
@@ -129,7 +132,9 @@ def _places(base: FileVersion, side: FileVersion, wraps: Sequence[Wrap]) -> list
             low += 1
         while low < high and not side.elements[high - 1].key:
             high -= 1
-        if low < high and all(isinstance(e.key, bytes) for e in side.elements[low:high]):
+        text, told = side.elements[low:high], base.elements[wrap.start : wrap.end]
+        same = sum(bool(e.key) and there >= 0 for e, there in zip(told, to_side[wrap.start : wrap.end], strict=True))
+        if same and all(isinstance(e.key, bytes) for e in text) and _enough(same, told, text):
             places.append((wrap.id, low, high))
     return places
 

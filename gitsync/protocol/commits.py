@@ -1,10 +1,10 @@
 """What a commit on the branch says: one line that reads like a journal, and trailers for programs.
 
-    [1] 2 messages to 2, 1 receipt
+[1] 2 messages to 2, 1 receipt
 
-    Gitsync-Machine: 1
-    Gitsync-Message: 01JD3WQ8Z6T4K9V2M5N7P0R3S8
-    Gitsync-Message: 01JD3WQ8Z6T4K9V2M5N7P0R3S9
+Gitsync-Machine: 1
+Gitsync-Message: 01JD3WQ8Z6T4K9V2M5N7P0R3S8
+Gitsync-Message: 01JD3WQ8Z6T4K9V2M5N7P0R3S9
 """
 
 from __future__ import annotations

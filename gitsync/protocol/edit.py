@@ -34,7 +34,7 @@ def append(data: bytes | None, block: bytes, *, path: str | None = None) -> byte
     if not data.endswith(b"\n"):
         data += b"\n"
     data += closing(segments)
-    return data + (b"" if data.endswith((b"\n\n", b"\n\r\n")) else b"\n") + block
+    return data + (b"" if _ends_blank(data) else b"\n") + block
 
 
 def closing(segments: tuple[Segment, ...]) -> bytes:
@@ -103,20 +103,22 @@ def whole(block: Block) -> bytes:
 def _without(segments: tuple[Segment, ...], gone: Callable[[Block], bool]) -> list[Segment]:
     """Leave blocks out, and the blank line that each had for itself."""
     kept: list[Segment] = []
-    blank_before = False
+    tail = b"\n"
     skipped = False
     for segment in segments:
-        if isinstance(segment, Block):
-            if gone(segment):
-                skipped = True
-                continue
-        elif skipped and blank_before:
-            raw = _drop_blank_line(segment.raw)
-            segment = Free(raw)
+        if isinstance(segment, Block) and gone(segment):
+            skipped = True
+            continue
+        if skipped and isinstance(segment, Free) and _ends_blank(tail):
+            segment = Free(_drop_blank_line(segment.raw))
         kept.append(segment)
-        blank_before = segment.raw.endswith((b"\n\n", b"\n\r\n")) or not segment.raw
+        tail = (tail + segment.raw)[-4:]
         skipped = False
     return kept
+
+
+def _ends_blank(data: bytes) -> bool:
+    return data == b"\n" or data.endswith((b"\n\n", b"\n\r\n"))
 
 
 def _drop_blank_line(raw: bytes) -> bytes:

@@ -38,6 +38,11 @@ TOO_LARGE = 8 * 1024 * 1024
 
 _LIKE_BOUNDARY = re.compile(rb"[ \t]{0,3}<!--[ \t]*/?msg(?![A-Za-z0-9_-])", re.IGNORECASE)
 _CONFLICT = re.compile(rb"(?:<{7}|>{7}|\|{7})(?: |\r?$)|={7}\r?$")
+# What the reader takes for normal because it says so; all else that is normal to it was only not understood.
+_NORMAL = re.compile(
+    r"\b(?:normal|regular|medium|moderate|standard|routine|default|p2|2|not?|non)\b|[\U0001F7E1\U0001F7E2]",
+    re.IGNORECASE,
+)
 _STATUS_START = re.compile(rb"^<!--[ \t]*status[ \t]*-->", re.MULTILINE)
 _STATUS_END = re.compile(rb"^<!--[ \t]*/status[ \t]*-->", re.MULTILINE)
 
@@ -124,8 +129,8 @@ def _messages(data: bytes, path: str, place: Place) -> Iterator[Problem]:
     for found in reading.messages:
         if found.draft and not found.wrapped:
             yield Problem(found.line, "draft", "a draft; it is sent when Status: draft is gone")
-        if found.priority is None and found.priority_raw:
-            yield Problem(found.line, "unknown-priority", f"{found.priority_raw[:40]!r} counts as normal")
+        if found.priority == "normal" and not _NORMAL.search(found.priority_raw or "normal"):
+            yield Problem(found.line, "unknown-priority", f"{(found.priority_raw or '')[:40]!r} counts as normal")
         if place.sender is not None and (other := _other_sender(found, place.sender)):
             text = f"From says {other}, but this is the file of {place.sender}; the message is not delivered"
             yield Problem(found.line, "forged-sender", text)

@@ -272,21 +272,23 @@ def _same(base: Letter | None, one: Letter, two: Letter) -> Letter:
 
 
 def _put_back(base: FileVersion, side: FileVersion, names: list[str]) -> None:
-    """Give a side the messages that it had deleted again, where they stood."""
+    """Give a side the messages that it had deleted again, where they stood, each with its blank line."""
     if not names:
         return
     missing = set(names)
     to_side = align(_keys(base.elements), _keys(side.elements))
-    places: list[tuple[int, str]] = []
-    after = 0
+    back: list[tuple[int, Element]] = []
+    place, after_missing = 0, False
     for element, there in zip(base.elements, to_side, strict=True):
+        is_missing = isinstance(element.key, str) and element.key in missing
         if there >= 0:
-            after = there + 1
-        elif isinstance(element.key, str) and element.key in missing:
-            places.append((after, element.key))
-    for place, name in reversed(places):
-        side.elements.insert(place, Element(name, b""))
-        side.letters[name] = base.letters[name]
+            place = there + 1
+        elif is_missing or (after_missing and not element.key):
+            back.append((place, element))
+        after_missing = is_missing
+    for where, element in reversed(back):
+        side.elements.insert(where, element)
+    side.letters.update({name: base.letters[name] for name in missing})
 
 
 def _cuts(base: FileVersion, one: FileVersion, two: FileVersion) -> list[str]:
@@ -321,7 +323,8 @@ def _settle_moves(base: list[list[Element]], one: list[list[Element]], two: list
             continue
         stays = second if first == old else first if second == old else min(first, second)
         side, number = (two, second) if stays == first else (one, first)
-        side[number] = [element for element in side[number] if element.key != name]
+        for version in (side, base) if old == number else (side,):
+            version[number] = [element for element in version[number] if element.key != name]
 
 
 def _stretch_of(stretches: list[list[Element]]) -> dict[str, int]:

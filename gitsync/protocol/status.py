@@ -63,9 +63,7 @@ def write_block(status: Status) -> bytes:
         lines.append(f"- **Role:** {_inline(status.role)}")
     lines += [f"- **Agents:** {online}/{len(status.agents)} online", ""]
     if status.agents:
-        rows = [
-            (r.agent, r.kind, r.state, r.specialty, ", ".join(r.types), str(r.queue)) for r in status.agents
-        ]
+        rows = [(r.agent, r.kind, r.state, r.specialty, ", ".join(r.types), str(r.queue)) for r in status.agents]
         lines += [*_table(AGENT_HEAD, rows), ""]
     if status.capacity:
         lines += [*_table(CAPACITY_HEAD, [(r.name, r.used, r.limit, r.resets) for r in status.capacity]), ""]

@@ -48,12 +48,7 @@ def weave(base: Stretch, one: Stretch, two: Stretch) -> Woven:
     """Merge by the rules above; the same whichever side comes first."""
     keys, keys_one, keys_two = _keys(base), _keys(one), _keys(two)
     if keys_one == keys_two:
-        raws = [_raws(side) for side in (base, one, two)]
-        if raws[2] == raws[0]:
-            return Woven(tuple(one))
-        if raws[1] == raws[0]:
-            return Woven(tuple(two))
-        return Woven(tuple(min(one, two, key=_raws)))
+        return Woven(_same(base, one, two))
     if keys_two == keys:
         return Woven(tuple(one))
     if keys_one == keys:
@@ -67,9 +62,19 @@ def weave(base: Stretch, one: Stretch, two: Stretch) -> Woven:
     return _weave(base, one, two, more_one, more_two)
 
 
-def _weave(
-    base: Stretch, one: Stretch, two: Stretch, more_one: dict[Key, int], more_two: dict[Key, int]
-) -> Woven:
+def _same(base: Stretch, one: Stretch, two: Stretch) -> tuple[Element, ...]:
+    """Choose element by element how it is written, where both sides say the same."""
+    if _raws(one) == _raws(two):
+        return tuple(one)
+    from_base = {there: index for index, there in enumerate(align(_keys(base), _keys(one))) if there >= 0}
+    same = []
+    for index, (x, y) in enumerate(zip(one, two, strict=True)):
+        old = base[from_base[index]] if index in from_base else None
+        same.append(_written(old, x, y))
+    return tuple(same)
+
+
+def _weave(base: Stretch, one: Stretch, two: Stretch, more_one: dict[Key, int], more_two: dict[Key, int]) -> Woven:
     to_one = align(_keys(base), _keys(one))
     to_two = align(_keys(base), _keys(two))
     new_one, new_two = _insertions(to_one, one), _insertions(to_two, two)
@@ -174,13 +179,16 @@ def _drop(woven: list[list[Element]], key: Key, count: int) -> None:
 
 
 def _pick(base: Element, one: Stretch, i: int, two: Stretch, j: int) -> Element:
-    """Choose how an element is written: as the side that changed blanks or line ends."""
     if i < 0 or j < 0:
         return one[i] if i >= 0 else two[j] if j >= 0 else base
-    x, y = one[i], two[j]
-    if x.raw == base.raw:
-        return y
-    return x if y.raw == base.raw else min(x, y, key=lambda element: element.raw)
+    return _written(base, one[i], two[j])
+
+
+def _written(base: Element | None, one: Element, two: Element) -> Element:
+    """Choose how an element is written: as the side that changed blanks or line ends, else in byte order."""
+    if base is not None and base.raw in (one.raw, two.raw):
+        return two if one.raw == base.raw else one
+    return min(one, two)
 
 
 def _keys(stretch: Iterable[Element]) -> list[Key]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -51,7 +52,7 @@ def test_every_byte_stays(data):
     segments = parse(data)
     assert render(segments) == data
     assert all(segment.raw for segment in segments)
-    for one, other in zip(segments, segments[1:], strict=False):
+    for one, other in pairwise(segments):
         assert not (isinstance(one, Free) and isinstance(other, Free))
 
 
