@@ -148,7 +148,7 @@ class Mailbox:
         return object_id("blob", data)
 
     def write_blob(self, data: bytes) -> str:
-        """Store content; it is on the disk when this returns."""
+        """Store content; it survives a power loss once a commit, a ref or a pin follows, which it needs anyway."""
         return self._store.write_blob(data)
 
     def write_tree(self, base: str | None, changes: Mapping[str, str | Entry | None]) -> str:
@@ -166,10 +166,15 @@ class Mailbox:
         author: Person | None = None,
         committer: Person | None = None,
     ) -> str:
-        """Store a commit; no ref moves. Who is not named is the clone's user; a date of 0 is now."""
+        """Store a commit; it and all it holds are on the disk when this returns. No ref moves.
+
+        Who is not named is the clone's user; a date of 0 is now.
+        """
         committer = self._dated(committer or author or self._user())
         author = self._dated(author or committer)
-        return self._store.write("commit", compose_commit(tree, parents, author, committer, message))
+        sha = self._store.write("commit", compose_commit(tree, parents, author, committer, message))
+        self._store.sync()
+        return sha
 
     def _dated(self, person: Person) -> Person:
         return person if person.date else Person(person.name, person.email, int(unix()), person.tz)
@@ -186,6 +191,7 @@ class Mailbox:
 
     def move_ref(self, name: str, new: str, old: str | None) -> bool:
         """Move a ref from ``old`` (None: it must not exist) to ``new``; False when it was elsewhere."""
+        self._store.sync()
         return self._refs.move([Move(name, new, old)])
 
     def delete_ref(self, name: str, old: str) -> bool:
@@ -194,6 +200,7 @@ class Mailbox:
 
     def pin(self, name: str, sha: str) -> None:
         """Keep an object from being pruned: point ``refs/gitsync/local/NAME`` to it, wherever that was before."""
+        self._store.sync()
         self._refs.move([Move(f"refs/gitsync/local/{name}", sha, force=True)])
 
     def unpin(self, name: str) -> None:

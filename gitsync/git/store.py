@@ -215,10 +215,10 @@ class Store:
     # writing
 
     def write(self, kind: str, data: bytes) -> str:
-        """Put an object into the store and on the disk; return its name.
+        """Put an object into the store and its bytes on the disk; return its name.
 
-        A tree is of no use alone, so its folder is synced together with that of the commit that follows: the
-        second sync of a moment costs a tenth of the first.
+        Its name is on the disk after the next ``sync``: once for all objects of a commit, because the second
+        sync of a folder in a moment costs a tenth of the first.
 
         An object that exists as a file gets a new time, so that nobody's gc takes it for abandoned before a ref
         points to it. One that exists in a pack only is written again: the same protection, for one small file.
@@ -233,8 +233,6 @@ class Store:
         except PermissionError:  # another user's object, readable: it is there
             if not file.exists():
                 raise
-        if kind != "tree":
-            self.sync()
         return sha
 
     def sync(self) -> None:

@@ -227,7 +227,12 @@ def test_a_connection_that_hangs_ends_in_time_with_all_its_processes(bare: Remot
             with pytest.raises(RemoteAway, match="does not answer"):
                 mailbox.fetch()
             assert time.monotonic() - started < 5
-        assert not any(f":{server.port}/" in line for line in command_lines())
+        deadline = time.monotonic() + 5
+        while (
+            left := [line for line in command_lines() if f":{server.port}/" in line]
+        ) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert left == []
         server.hang = False
         with unreachable(person, f"{server.url}/x.git") as mailbox:
             assert mailbox.fetch() == Fetched(None, {}, {})
