@@ -22,6 +22,8 @@ from gitsync.agents.spec import AgentSpec
 
 _LINE = 64 * 1024 * 1024
 _PROMPT = 1 << 20
+_STARTING = 60.0
+"""How long the worker may take to import what it needs, on a machine that has much else to do (s)."""
 
 
 class WorkerDied(Exception):
@@ -69,8 +71,7 @@ class ClaudeAgent:
         }
         try:
             # The worker keeps the time itself; the margin is for a worker that does not answer at all.
-            async with asyncio.timeout(self.spec.timeout + self.spec.grace):
-                answer = await self._worker.ask(request)
+            answer = await self._worker.ask(request, self.spec.timeout + self.spec.grace)
         except TimeoutError:
             return Outcome(kind="failed", reason=f"time-out after {self.spec.timeout:g} s")
         except WorkerDied as error:
@@ -140,6 +141,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._listening: set[asyncio.Task[None]] = set()
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._ready: asyncio.Future[None]
         self._held_by: dict[int, asyncio.subprocess.Process] = {}
         self._begun: set[int] = set()
         self._last = 0
@@ -150,8 +152,11 @@ class Worker:
         """The process id, None while there is no worker."""
         return self._process.pid if self._process is not None else None
 
-    async def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Send one request and wait for its answer; raises WorkerDied."""
+    async def ask(self, request: Mapping[str, Any], limit: float) -> dict[str, Any]:
+        """Send one request and wait for its answer; raises WorkerDied.
+
+        The limit (s) counts from the moment when the worker has the request: raises TimeoutError.
+        """
         self._last += 1
         number = self._last
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -168,8 +173,9 @@ class Worker:
                 await process.stdin.drain()
             except (BrokenPipeError, ConnectionResetError):
                 pass  # it ended; the listener says how
-            return await answer
-        except asyncio.CancelledError:
+            async with asyncio.timeout(limit):
+                return await answer
+        except (asyncio.CancelledError, TimeoutError):
             self._tell({"cancel": number})
             raise
         finally:
@@ -186,35 +192,51 @@ class Worker:
             await task
 
     async def _started(self) -> asyncio.subprocess.Process:
+        """Return a worker that has said it is ready; until then no request has begun, however long it takes."""
         async with self._lock:
-            if self._process is not None and self._process.returncode is None:
-                return self._process
-            # -P: the folder it runs in, which is the person's repository, must not bring modules.
-            extra = {name: self._environ[name] for name in self._keys if name in self._environ}
-            extra["PYTHONPATH"] = str(Path(gitsync.__file__).resolve().parent.parent)
+            process = self._process
+            if process is None or process.returncode is not None:
+                process = await self._start()
             try:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "gitsync.agents.claude_worker",
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.PIPE,
-                    env=built(self._environ, (*BASICS, *NETWORK), extra),
-                    cwd="/",
-                    start_new_session=True,
-                    limit=_LINE,
-                )
-            except OSError as error:
-                raise WorkerDied(f"cannot start the Claude worker: {error}", started=False) from error
-            self._process = process
-            task = asyncio.create_task(self._listen(process))
-            self._listening.add(task)
-            task.add_done_callback(self._listening.discard)
+                async with asyncio.timeout(_STARTING):
+                    await asyncio.shield(self._ready)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                reason = f"the Claude worker was not ready after {_STARTING:g} s"
+                raise WorkerDied(reason, started=False) from None
+            if self._process is not process:
+                raise WorkerDied("the Claude worker ended before it was given anything", started=False)
             return process
 
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+    async def _start(self) -> asyncio.subprocess.Process:
+        extra = {name: self._environ[name] for name in self._keys if name in self._environ}
+        extra["PYTHONPATH"] = str(Path(gitsync.__file__).resolve().parent.parent)
+        try:
+            # -P: the folder it runs in must not bring modules.
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "gitsync.agents.claude_worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=built(self._environ, (*BASICS, *NETWORK), extra),
+                cwd="/",
+                start_new_session=True,
+                limit=_LINE,
+            )
+        except OSError as error:
+            raise WorkerDied(f"cannot start the Claude worker: {error}", started=False) from error
+        self._process = process
+        self._ready = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._listen(process, self._ready))
+        self._listening.add(task)
+        task.add_done_callback(self._listening.discard)
+        return process
+
+    async def _listen(self, process: asyncio.subprocess.Process, ready: asyncio.Future[None]) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         words = Heard(65536)
@@ -222,6 +244,9 @@ class Worker:
         try:
             while line := await process.stdout.readline():
                 said = json.loads(line)
+                if said.get("ready"):
+                    ready.set_result(None)
+                    continue
                 number = said["id"]
                 if said.get("begun"):
                     self._begun.add(number)
@@ -236,6 +261,9 @@ class Worker:
                 self._process = None
             told = words.last_words()
             reason = f"the Claude worker ended ({code})" + (f": {told}" if told else "")
+            if not ready.done():
+                ready.set_exception(WorkerDied(reason, started=False))
+                ready.exception()  # whoever waited for it may have gone
             for number, answer in list(self._asked.items()):
                 if self._held_by.get(number) is process and not answer.done():
                     answer.set_exception(WorkerDied(reason, started=number in self._begun))

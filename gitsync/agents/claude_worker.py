@@ -2,7 +2,8 @@
 
 In:  {"id", "model", "max_tokens", "system", "messages", "api_key_env", "base_url", "timeout"}
      {"cancel": id}
-Out: {"id", "begun": true} before the API is called, then {"id", "kind", "reply", "reason", "started", …}
+Out: {"ready": true} once; of each request {"id", "begun": true} before the API is called, and then
+     {"id", "kind", "reply", "reason", "started", "retry_after", "usage"}
 
 It ends when its input ends, so it never outlives the process that started it.
 """
@@ -228,6 +229,7 @@ async def serve() -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin.buffer)
     environ = dict(os.environ)  # noqa: TID251 - a program of its own, whose environment was built for it
     desk = Desk(Clients(environ))
+    _say({"ready": True})
     while line := await reader.readline():
         desk.take(line)
     await desk.leave()

@@ -30,7 +30,7 @@ def worker_of(agent: Agent) -> Worker:
     return agent._worker
 
 
-async def until(holds: Any, limit: float = 5.0) -> None:
+async def until(holds: Any, limit: float = 30.0) -> None:
     end = clock.monotonic() + limit
     while not holds():
         assert clock.monotonic() < end
@@ -125,28 +125,31 @@ def test_a_worker_that_cannot_start_has_not_started(tmp_path: Path, monkeypatch:
     asyncio.run(play())
 
 
-@pytest.mark.parametrize("status", [429, 500, 529])
-def test_it_tries_again_when_the_server_says_so(status: int, tmp_path: Path) -> None:
+def test_it_tries_again_when_the_server_says_so(tmp_path: Path) -> None:
     async def play() -> None:
-        async with serving([Fault(status, retry_after=0.2), Fault(status, retry_after=0.2)]) as server:
+        async with serving() as server:
             agent = open_agent(spec(server.url), tmp_path, environ=ENVIRON)
-            told = await agent.deliver(parcel())
-            assert told.kind == "done"
-            assert told.usage is not None
-            assert told.usage["retries"] == 2
+            for status in (429, 500, 529):
+                server.faults = [Fault(status, retry_after=0.1), Fault(status, retry_after=0.1)]
+                told = await agent.deliver(parcel())
+                assert told.kind == "done"
+                assert told.usage is not None
+                assert told.usage["retries"] == 2
             await agent.close()
 
     asyncio.run(play())
 
 
-def test_a_bad_key_says_what_to_check(tmp_path: Path) -> None:
+def test_a_bad_key_says_what_to_check_and_a_cut_answer_says_that_it_is_cut(tmp_path: Path) -> None:
     async def play() -> None:
         async with serving([Fault(401)]) as server:
-            agent = open_agent(spec(server.url), tmp_path, environ=ENVIRON)
-            told = await agent.deliver(parcel())
+            agents = open_agents([spec(server.url), spec(server.url, "brief", max_tokens=3)], tmp_path, environ=ENVIRON)
+            told = await agents["mechanic"].deliver(parcel())
             assert told.kind == "failed"
             assert "api_key_env" in told.reason
-            await agent.close()
+            told = await agents["brief"].deliver(parcel())
+            assert "[cut here: the answer reached max_tokens, 3]" in told.reply
+            await agents["brief"].close()
 
     asyncio.run(play())
 
@@ -170,17 +173,6 @@ def test_what_is_missing_is_said_with_the_remedy(
         if "system" not in changes:
             assert (await agent.health())[0] == "error"
         await agent.close()
-
-    asyncio.run(play())
-
-
-def test_an_answer_cut_by_max_tokens_says_so(tmp_path: Path) -> None:
-    async def play() -> None:
-        async with serving() as server:
-            agent = open_agent(spec(server.url, max_tokens=3), tmp_path, environ=ENVIRON)
-            told = await agent.deliver(parcel())
-            assert "[cut here: the answer reached max_tokens, 3]" in told.reply
-            await agent.close()
 
     asyncio.run(play())
 
@@ -216,7 +208,7 @@ def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert ran.returncode == -9, ran.stderr
     pid = int(ran.stdout)
-    end = clock.monotonic() + 5
+    end = clock.monotonic() + 30
     while Path(f"/proc/{pid}").exists() and clock.monotonic() < end:
         clock.sleep(0.02)
     assert not Path(f"/proc/{pid}").exists()

@@ -80,7 +80,7 @@ def test_a_hang_is_ended_at_the_time_limit(kind: str, tmp_path: Path) -> None:
     told = outcome(kind, "hang", tmp_path, timeout=1.5, grace=0.5)
     assert (told.kind, told.started) == ("failed", True)
     assert told.reason.startswith("time-out after 1.5 s")
-    assert clock.monotonic() - before < 10
+    assert clock.monotonic() - before < 40
 
 
 @pytest.mark.parametrize("kind", ["http", "claude"])
@@ -107,7 +107,7 @@ def test_a_delivery_can_be_cancelled(kind: str, tmp_path: Path) -> None:
 
     before = clock.monotonic()
     asyncio.run(play())
-    assert clock.monotonic() - before < 10
+    assert clock.monotonic() - before < 40
 
 
 @every_kind

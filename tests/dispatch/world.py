@@ -136,7 +136,7 @@ async def running(world: World, dispatcher: Dispatcher) -> AsyncIterator[Dispatc
             await agent.close()
 
 
-async def until(holds: Callable[[], bool], limit: float = 10.0) -> None:
+async def until(holds: Callable[[], bool], limit: float = 40.0) -> None:
     """Wait for something to become true."""
     end = clock.monotonic() + limit
     while not holds():
