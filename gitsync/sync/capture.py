@@ -142,7 +142,8 @@ class Capture:
         """Judge what differs: edits to merge, stale files to update, files still being written.
 
         `tip` is the tree on the remote. `own_commits`: the local branch holds commits of a person, so its blobs are
-        newer than any version we placed. `unplaced`: paths this file system could not take, never read as deleted.
+        newer than any version we placed. `unplaced`: paths that could not be placed, with the reason where it
+        is for good; never read as deleted.
         """
         captured = Captured()
         for odd in self.folder.odd.values():
@@ -168,9 +169,14 @@ class Capture:
         entry = self.expected.get(path)
         if entry is not None and entry.mode not in FILES:
             return  # a link or a submodule on the branch: not ours to read or to write
-        if path in unplaced or self._below_odd(path):
+        if self._below_odd(path) or unplaced.get(path):
             return
         blob = self.on_disk(path)
+        if path in unplaced:
+            entry = None  # what the branch has was never here, so it cannot be what an edit started from
+            if blob is None:
+                captured.stale.add(path)
+                return
         at_tip = self._mailbox.lookup(tip, path) if tip else None
         if entry is None and self._ignored(path):
             return

@@ -20,6 +20,8 @@ class Cycle:
     folder: str = "ok"
     local: str | None = None
     captured: Captured = field(default_factory=Captured)
+    judged: bool = False
+    """Whether `captured` was made in this run, against the tip that was built on."""
     own: list[Commit] = field(default_factory=list)
     ops: list[Op] = field(default_factory=list)
     tip: str | None = None

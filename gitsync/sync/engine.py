@@ -13,7 +13,6 @@ from gitsync import clock
 from gitsync.errors import AuthFailed, FolderPaused, GitsyncError, Halted, PushRefused, RemoteAway
 from gitsync.git.repo import Mailbox
 from gitsync.ledger.journal import Journal
-from gitsync.planning import Case
 from gitsync.protocol.identity import Machine
 from gitsync.sync.attempts import Attempts
 from gitsync.sync.build import Builder
@@ -192,7 +191,7 @@ class Engine:
         if run.own:
             run.folder = "commits made here wait to be pushed"
             return
-        if not run.request.flush or run.plan is None or run.plan.case is Case.AHEAD:
+        if not run.judged and self._capture.differs:
             self._looking.judge(run)
         skip = {edit.path for edit in run.captured.edits} | set(run.captured.waiting)
         if run.local == tip and not (run.captured.stale - skip):

@@ -59,6 +59,7 @@ class Looking:
 
     def judge(self, run: Cycle) -> None:
         """Judge the folder against the tip that will be built on."""
+        run.judged = True
         if run.folder != "ok":
             run.captured = Captured()
             return

@@ -97,13 +97,14 @@ class Materialise:
             try:
                 if not self._one(path, held, entry, name, result):
                     result.left.add(path)
+                    if entry is not None and held is None:
+                        self.unplaced[path] = ""
                     continue
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO):
                     raise
                 result.left.add(path)
-                if error.errno in _UNPLACEABLE:
-                    self.unplaced[path] = error.strerror or str(error)
+                self.unplaced[path] = (error.strerror or str(error)) if error.errno in _UNPLACEABLE else ""
                 continue
             result.paths += 1
             self._capture.placed(path, held, entry.sha if entry else None)

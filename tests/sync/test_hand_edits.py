@@ -360,3 +360,35 @@ def test_i3_a_save_that_did_not_see_what_had_just_arrived(world: World) -> None:
     two.write("notes.md", two.read("notes.md").replace(b"from two\n", b""))
     world.settle()
     assert b"from two" not in one.read("notes.md")
+
+
+def test_a_removed_file_with_an_open_message_comes_back(world: World) -> None:
+    one, two = pair(world)
+    ident = two.send("1")
+    world.settle()
+    page = "messages/2_TO_1.md"
+    (one.folder / page).unlink()
+    result = one.sync()
+    assert [trouble.path for trouble in result.troubles] == [page]
+    assert ids(one.read(page)) == [ident]
+    world.settle()
+    assert one.files() == two.files()
+
+
+def test_a_file_made_here_at_the_moment_another_arrives_keeps_both(world: World) -> None:
+    one, two = pair(world)
+    two.write("notes.md", "from two\n")
+    two.sync()
+
+    def save(name: str) -> None:
+        if name == "6-place-written":
+            one.write("notes.md", "typed at one\n")
+
+    one.fault = save
+    one.cycle()
+    one.fault = lambda _name: None
+    assert one.read("notes.md") == b"typed at one\n"
+    one.restart()
+    world.settle()
+    assert sorted(two.read("notes.md").splitlines()) == [b"from two", b"typed at one"]
+    assert one.files() == two.files()

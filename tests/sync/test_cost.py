@@ -1,0 +1,209 @@
+"""What a cycle costs, in processes and in work; and the promises about what it never touches (I4, I6, I8)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from gitsync import clock
+from tests.remotes import run_git
+from tests.sync.test_hand_edits import PAGE, pair
+from tests.sync.world import World, ids
+
+
+@contextmanager
+def spawned(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """Collect the command lines of every process that this one starts."""
+    started: list[object] = []
+    real = subprocess.Popen.__init__
+
+    def count(self: subprocess.Popen[bytes], args: object, *rest: object, **options: object) -> None:
+        started.append(args)
+        real(self, args, *rest, **options)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", count)
+        yield started
+
+
+def verbs(started: list[object]) -> list[str]:
+    words = ("fetch", "push", "cat-file", "update-ref", "config", "ls-remote")
+    return [word for args in started for word in words if word in list(args)]  # type: ignore[call-overload]
+
+
+def test_a_cycle_with_nothing_to_do_is_one_fetch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _ = pair(world)
+    one.cycle()
+    with spawned(monkeypatch) as started:
+        for _ in range(3):
+            one.cycle()
+    assert verbs(started) == ["fetch"] * 3
+
+
+def test_a_cycle_that_sends_is_one_push(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = pair(world)
+    one.send("2")
+    one.cycle()
+    sent = [one.send("2") for _ in range(3)]
+    with spawned(monkeypatch) as started:
+        result = one.cycle()
+    assert verbs(started) == ["push"]
+    assert (result.sent, result.case) == (3, 3)
+    two.sync()
+    assert ids(two.read(PAGE))[1:] == sent
+    assert one.files() == two.files()
+
+
+def test_a_large_archive_is_not_walked_each_cycle(empty_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    files: dict[str, str | bytes | None] = {"README.md": "x\n"}
+    for month in range(1, 5):
+        for number in range(1, 76):
+            files[f"archive/2026-{month:02d}/1_TO_2.{number}.md"] = f"# {month} {number}\n"
+    empty_world.seed(files)
+    one = empty_world.computer("1")
+    one.sync()
+    folder = one.engine._capture.folder
+    for listing in folder._listings.values():
+        listing.racy = False  # as it is a moment later
+    for path, held in folder.files.items():
+        folder.files[path] = type(held)(held.signature, held.blob, False, held.executable)
+    looked: list[str] = []
+    real = folder._look
+
+    def look(path: str, now_ns: int, changed: set[str]) -> None:
+        looked.append(path)
+        real(path, now_ns, changed)
+
+    monkeypatch.setattr(folder, "_look", look)
+    one.cycle()
+    assert 1 <= len(looked) <= 60
+    one.append("archive/2026-02/1_TO_2.7.md", "changed in place\n")
+    for _ in range(10):
+        if one.engine._capture.differs:
+            break
+        one.cycle()
+    assert one.engine._capture.differs
+    one.write("archive/2026-03/new.md", "added\n")
+    one.cycle()
+    assert "archive/2026-03/new.md" in folder.files
+
+
+def test_i4_nothing_outside_the_clone_changes(world: World) -> None:
+    code = world.root / "code"
+    run_git("init", "-q", code)
+    (code / "a.txt").write_text("x\n")
+    run_git("add", "-A", cwd=code)
+    run_git("commit", "-q", "-m", "x", cwd=code)
+    one = world.computer("1")
+    one.stop()
+    folder = code / "coordination"
+    one.folder.rename(folder)
+    one.folder = folder
+    (code / ".git/info/exclude").write_text("coordination/\n")
+
+    def state() -> tuple[object, ...]:
+        listed = {
+            str(file): file.read_bytes() for file in code.rglob("*") if file.is_file() and folder not in file.parents
+        }
+        return listed, run_git("status", "--porcelain", cwd=code)
+
+    before = state()
+    one.start()
+    one.send("2")
+    one.append("x.md", "x\n")
+    one.sync()
+    assert state() == before
+
+
+def test_i6_with_nothing_to_say_only_the_machine_ref_moves(world: World) -> None:
+    one = world.computer("1", machine_ref_every=0.0)
+    one.sync()
+    branch = world.remote.tip()
+    first = world.remote.refs()["refs/gitsync/coordination/machine/1"]
+    one.engine._presence._at = clock.monotonic() - 61.0
+    one.cycle()
+    assert world.remote.tip() == branch
+    assert world.remote.refs()["refs/gitsync/coordination/machine/1"] != first
+
+
+def test_i8_contact_is_confirmed_contact_only(world: World) -> None:
+    one = world.computer("1")
+    assert one.engine.contact is None
+    one.sync()
+    first = one.engine.contact
+    assert first is not None
+    assert first <= clock.monotonic()
+    away = world.remote.path.with_name("away")
+    world.remote.path.rename(away)
+    assert one.cycle().state == "offline"
+    assert one.engine.contact == first
+    away.rename(world.remote.path)
+    one.cycle()
+    again = one.engine.contact
+    assert again is not None
+    assert again > first
+
+
+def test_12_a_full_disk_is_said_before_anything_is_written(world: World) -> None:
+    one, _ = pair(world)
+    one.engine._known.settings = type(one.settings)(free_space=1 << 60)
+    one.send("2")
+    result = one.cycle()
+    assert result.state == "error"
+    assert result.error is not None
+    assert "disk" in result.error
+    assert PAGE not in world.remote.files()
+    one.engine._known.settings = one.settings
+    assert one.cycle().sent == 1
+
+
+def test_12_a_folder_that_cannot_be_written(world: World) -> None:
+    one, two = pair(world)
+    two.send("1")
+    two.sync()
+    (one.folder / "messages").write_text("in the way\n")
+    result = one.cycle()
+    assert result.state == "ok"
+    (one.folder / "messages").unlink()
+    world.settle()
+    assert one.files() == two.files()
+
+
+def test_23_gc_by_somebody_else_takes_nothing_in_flight(world: World) -> None:
+    one, two = pair(world)
+    one.send("2", "mine")
+    one.append("README.md", "typed\n")
+
+    def gc(name: str) -> None:
+        if name == "5-attempted":
+            one.git("gc", "-q", "--prune=now")
+
+    one.fault = gc
+    assert one.sync().sent == 1
+    one.fault = lambda _name: None
+    one.append("README.md", "typed again\n")
+    one.git("gc", "-q", "--prune=now")
+    world.settle()
+    assert two.read("README.md").endswith(b"typed\ntyped again\n")
+    assert one.files() == two.files()
+
+
+def test_1_a_lock_left_behind_pauses_the_folder_and_is_removed_when_old(world: World) -> None:
+    one, two = pair(world)
+    two.send("1")
+    two.sync()
+    lock = one.folder / ".git/index.lock"
+    lock.touch()
+    result = one.cycle()
+    assert result.state == "ok"
+    assert result.folder != "ok"
+    os.utime(lock, (1, 1))
+    one.restart()
+    world.settle()
+    assert not lock.exists()
+    assert one.files() == two.files()
+    assert one.git("status", "--porcelain") == ""
