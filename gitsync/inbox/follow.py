@@ -95,13 +95,15 @@ class _Follower:
 
     def advance(self) -> bool:
         """Go to the tip; give False where the ledger was moved by somebody else on the way."""
-        horizon, lost_at = self.journal.meta("horizon"), self.journal.meta("lost")
-        basis = f"{self.machine_id}|{horizon or ''}|{lost_at or ''}"
+        basis = self._basis()
         head = self.ledger.head()
-        if head == self.tip and self.ledger.basis() == basis:
+        known = head is not None and self.ledger.basis() == basis
+        if known and head == self.tip:
             return True
-        known = head is not None and self.ledger.basis() == basis and self.mailbox.has(head)
-        if head is None or not known or not self.mailbox.is_ancestor(head, self.tip):
+        past: frozenset[str] | None = None
+        if head is None or not known or not self.mailbox.has(head) or not self.mailbox.is_ancestor(head, self.tip):
+            past = self._move_horizon(head)
+            basis = self._basis()
             self.ledger.start_over(basis)
             self.restart()
             self.rebuilt = True
@@ -109,12 +111,14 @@ class _Follower:
             if head is not None:
                 return False
         commits = self.mailbox.between([head] if head else [], self.tip)
+        passed = self.ledger.passed() == basis
         scan = Scan(
             self.mailbox,
             self.ledger,
             self.machine_id,
-            history=self._until(horizon, head, commits),
-            suspect=self._until(lost_at, head, commits),
+            history=frozenset() if passed or past is not None else self._until("horizon", head, commits),
+            suspect=frozenset() if passed else self._until("lost", head, commits),
+            past=past or frozenset(),
         )
         done = 0
         batch = Batch(head, head or "")
@@ -128,7 +132,32 @@ class _Follower:
                 if self.progress is not None:
                     self.progress(done, len(commits))
                 batch = Batch(batch.head, batch.head)
+        if not passed and all(self._behind(mark, self.tip) for mark in ("horizon", "lost")):
+            self.ledger.pass_marks(basis)
         return True
+
+    def _basis(self) -> str:
+        return f"{self.machine_id}|{self.journal.meta('horizon') or ''}|{self.journal.meta('lost') or ''}"
+
+    def _move_horizon(self, head: str | None) -> frozenset[str] | None:
+        """Take the horizon over into a history that was rewritten: give the messages that were history, None where commits tell.
+
+        The commits have new names, the messages have not. Without a ledger that knows them, all that is on the
+        rewritten branch is history: rather that than deliver the broadcasts of years.
+        """
+        horizon = self.journal.meta("horizon")
+        if horizon is None or self._behind("horizon", self.tip):
+            return None
+        if self.mailbox.has(horizon) and self.mailbox.is_ancestor(self.tip, horizon):
+            return None
+        past = None if head is None else self.ledger.history_keys()
+        self.journal.set_meta("horizon", self.tip)
+        return past
+
+    def _behind(self, mark: str, commit: str) -> bool:
+        """Tell whether a mark (if there is one) is this commit or lies before it."""
+        sha = self.journal.meta(mark)
+        return sha is None or sha == commit or (self.mailbox.has(sha) and self.mailbox.is_ancestor(sha, commit))
 
     def _count(self, batch: Batch) -> None:
         self.commits += batch.commits
@@ -138,13 +167,14 @@ class _Follower:
             if row.mine and row.open and not row.quarantined:
                 self.arrivals.append(row.key)
 
-    def _until(self, mark: str | None, head: str | None, commits: list[Commit]) -> frozenset[str]:
+    def _until(self, mark: str, head: str | None, commits: list[Commit]) -> frozenset[str]:
         """Give those of the commits that are the mark or lie before it."""
-        if not mark or not self.mailbox.has(mark) or (head is not None and self.mailbox.is_ancestor(mark, head)):
+        sha = self.journal.meta(mark)
+        if sha is None or not self.mailbox.has(sha):
             return frozenset()
-        if mark == self.tip:
+        if self.mailbox.is_ancestor(self.tip, sha):
             return frozenset(commit.sha for commit in commits)
-        return frozenset(commit.sha for commit in self.mailbox.between([head] if head else [], mark))
+        return frozenset(commit.sha for commit in self.mailbox.between([head] if head else [], sha))
 
 
 def _remember_birth(ledger: Ledger, journal: Journal, machine_id: str, tip: str) -> bool:

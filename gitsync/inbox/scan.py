@@ -36,12 +36,14 @@ class Scan:
         *,
         history: frozenset[str],
         suspect: frozenset[str],
+        past: frozenset[str] = frozenset(),
     ) -> None:
         self.mailbox = mailbox
         self.ledger = ledger
         self.machine_id = machine_id
         self.history = history
         self.suspect = suspect
+        self.past = past
         self.machines = {page.id for page in ledger.statuses()} | set(ledger.seen())
         self._trees: dict[str, str] = {}
 
@@ -195,7 +197,7 @@ class Scan:
             self.machine_id in machines or "ANY" in machines or ("ALL" in machines and owner != self.machine_id)
         ) and not heard.quarantined
         imported = any(name == IMPORTED for name, _ in heard.message.fields)
-        history = imported or (broadcast and commit.sha in self.history)
+        history = imported or (broadcast and (commit.sha in self.history or key in self.past))
         return Row(
             seq=0,
             key=key,

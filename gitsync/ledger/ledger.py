@@ -55,6 +55,19 @@ class Ledger:
         with self._db.write() as conn:
             return apply_batch(conn, batch, machine_id)
 
+    def passed(self) -> str | None:
+        """Give the basis whose marks (horizon, loss of the journal) the ledger has read past."""
+        return self._meta("passed")
+
+    def pass_marks(self, basis: str) -> None:
+        """Note that no commit to come lies at or before the marks of this basis."""
+        with self._db.write() as conn:
+            conn.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('passed', ?)", (basis,))
+
+    def history_keys(self) -> frozenset[str]:
+        """Give the keys of what is history for this machine."""
+        return frozenset(row[0] for row in self._query("SELECT key FROM messages WHERE history = 1", ()))
+
     def renew(self) -> None:
         """Replace a broken file by an empty one."""
         self.rebuilds += 1

@@ -346,6 +346,50 @@ def test_a_rewritten_branch_is_read_anew_and_nothing_is_given_again(two: Reader)
     assert two.candidates() == []
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_history_stays_history_when_the_branch_is_rewritten(two: Reader, known: bool) -> None:
+    old = two.branch.send("1", "ALL", "old")
+    two.journal.set_meta("horizon", two.branch.tip)
+    waiting = two.branch.send("1", "ALL", "new")
+    two.ingest()
+    if not known:
+        two.ledger.close()
+        two.ledger.path.unlink()
+        two.ledger = Ledger(two.ledger.path)
+    two.branch.commit({}, "squashed", parents=[])
+    assert two.ingest().rebuilt
+    assert two.state(old.id) == "history"
+    assert two.candidates() == ([waiting.id] if known else [])
+    later = two.branch.send("1", "ALL", "later")
+    assert not two.ingest().rebuilt
+    assert two.candidates()[-1] == later.id
+
+
+def test_a_rewrite_does_not_turn_what_waits_into_history(two: Reader) -> None:
+    two.branch.write("README.md", "begin")
+    two.journal.set_meta("horizon", two.branch.tip)
+    waiting = two.branch.send("1", "ALL", "new")
+    two.ingest()
+    two.branch.commit({}, "squashed", parents=[])
+    two.ingest()
+    assert two.candidates() == [waiting.id]
+
+
+def test_history_stays_history_when_the_branch_is_wound_back(two: Reader) -> None:
+    first = two.branch.send("1", "ALL", "first")
+    back, tree = two.branch.tip, two.branch.tree
+    two.branch.send("1", "ALL", "second")
+    two.journal.set_meta("horizon", two.branch.tip)
+    two.ingest()
+    two.branch.tip, two.branch.tree = back, tree
+    two.branch.files["messages/1_TO_ALL.md"] = write(first)
+    two.ingest()
+    assert two.candidates() == []
+    later = two.branch.send("1", "ALL", "later")
+    two.ingest()
+    assert two.candidates() == [later.id]
+
+
 # I7
 
 
