@@ -7,7 +7,7 @@ behind as free text. A new block counts as a wrap when most of its text is in th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from gitsync.protocol.align import align
@@ -31,7 +31,7 @@ def carry_wraps(base: FileVersion, one: FileVersion, two: FileVersion, protect: 
     Where both wrapped the same text, the smaller id stays (a protected one before others): it would be the same
     message twice. Where the other side deleted the text, nothing is carried, and the new message stays.
     """
-    wraps = _wraps(base, one) + _wraps(base, two)
+    wraps = _joined(base, _wraps(base, one), _wraps(base, two))
     if not wraps:
         return
     wraps.sort(key=lambda wrap: (wrap.start, wrap.end, wrap.id not in protect, wrap.id))
@@ -92,6 +92,17 @@ def _wraps(base: FileVersion, side: FileVersion) -> list[Wrap]:
         if text and _enough(len(found), base.elements[start:end], elements[low:high]):
             wraps.append(Wrap(name, start, end, side))
     return wraps
+
+
+def _joined(base: FileVersion, one: list[Wrap], two: list[Wrap]) -> list[Wrap]:
+    """Join what both sides hold under one id: one of them may have shortened it since it was wrapped."""
+    joined = {wrap.id: wrap for wrap in one}
+    for wrap in two:
+        other = joined.setdefault(wrap.id, wrap)
+        start, end = min(wrap.start, other.start), max(wrap.end, other.end)
+        if all(isinstance(element.key, bytes) for element in base.elements[start:end]):
+            joined[wrap.id] = replace(other, start=start, end=end)
+    return list(joined.values())
 
 
 def _enough(same: int, before: Sequence[Element], after: Sequence[Element]) -> bool:

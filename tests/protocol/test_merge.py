@@ -202,6 +202,14 @@ def test_a_wrap_meets_an_append():
     assert merge(HAND, ours, adopted(HAND)).data == append(adopted(HAND), say(D, "new"))
 
 
+def test_a_wrap_meets_a_text_that_was_cut_short():
+    ours = HAND.replace(b"Soon.\n", b"")
+    merged = merge(HAND, ours, adopted(HAND)).data
+    assert merged == adopted(ours)
+    assert merge(HAND, merged, adopted(HAND)).data == merged
+    assert merge(HAND, merged, ours).data == merged
+
+
 def test_a_wrap_meets_another_text_in_its_place():
     ours = HAND[: HAND.index(b"## Hello")] + b"Something else.\n"
     merged = merge(HAND, ours, adopted(HAND)).data
