@@ -74,6 +74,7 @@ def join(plan: Plan, *, take_over: bool = False) -> Done:
         _make_folder(plan.root / STATE_DIR, undo, mode=0o700)
         undo.append(lambda: _remove_state(plan.root))
         exists = _clone(plan, undo)
+        # Settings and list first, the clone's place last: a kill in between leaves what `init` again will complete.
         file = places.settings_in(plan.root)
         places.write_private(
             file,
@@ -90,9 +91,10 @@ def join(plan: Plan, *, take_over: bool = False) -> Done:
         _write_token(plan.root)
         places.register(Registered(plan.root, plan.mailbox, plan.machine.id))
         undo.append(lambda: places.forget(plan.root))
+        _put_in_place(plan, undo)
         settings = load(explicit=plan.root)
-        url, others = _first_cycle(settings, begin=not exists, take_over=take_over)
-        return Done(settings=settings, how="joined" if exists else "new", url=url, others=others)
+        url, others, notes = _first_cycle(settings, take_over=take_over)
+        return Done(settings=settings, how="joined" if exists else "new", url=url, others=others, notes=notes)
 
 
 def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
@@ -130,7 +132,9 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
     again = not settings.mailbox.exists()
     if again:
         notes.append(f"the mailbox was gone; it was cloned again to {settings.mailbox}")
-        _clone(_plan_of(settings, repo, args.url), [])
+        plan = _plan_of(settings, repo, args.url)
+        _clone(plan, [])
+        _put_in_place(plan, [])
         settings = load(explicit=root)
     found_process = running(settings)
     if found_process is not None and args.take_over:
@@ -145,7 +149,8 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
         finally:
             with_open.close()
     else:
-        url, others = _first_cycle(settings, begin=False, take_over=args.take_over)
+        url, others, more = _first_cycle(settings, take_over=args.take_over)
+        notes += more
     return Done(settings=settings, how="again", url=url, others=others, notes=tuple(notes))
 
 
@@ -234,7 +239,7 @@ def _hide(repo: Path | None, root: Path, mailbox: Path) -> None:
 
 
 def _clone(plan: Plan, undo: Undo) -> bool:
-    """Clone the mailbox branch into its place in one step; return whether the branch was there."""
+    """Clone the mailbox branch, not yet to its place; return whether the branch was there."""
     from gitsync.git.setup import clone
 
     new = plan.new_clone
@@ -250,26 +255,29 @@ def _clone(plan: Plan, undo: Undo) -> bool:
     _make_folder(plan.mailbox.parent, undo)
     undo.append(lambda: shutil.rmtree(new, ignore_errors=True))
     with Bar("cloning") as bar:
-        exists = clone(
+        return clone(
             plan.source,
             new,
             plan.branch,
             remote=plan.remote,
             progress=lambda step: bar.show(step.phase, step.percent),
         )
+
+
+def _put_in_place(plan: Plan, undo: Undo) -> None:
+    """Move the whole clone to its place in one step."""
     if plan.mailbox.exists():
         plan.mailbox.rmdir()
-    new.rename(plan.mailbox)
+    plan.new_clone.rename(plan.mailbox)
     undo.append(lambda: shutil.rmtree(plan.mailbox, ignore_errors=True))
-    return exists
 
 
 def _write_token(root: Path) -> None:
     places.write_private(root / STATE_DIR / "token", clock.entropy(32).hex().encode() + b"\n")
 
 
-def _first_cycle(settings: Settings, *, begin: bool, take_over: bool) -> tuple[str, tuple[str, ...]]:
-    """Sync once, so that the machine is known to the fleet and the mailbox is on disk; raise where that fails."""
+def _first_cycle(settings: Settings, *, take_over: bool) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Sync once, so that the fleet knows the machine and the mailbox is on disk; return URL, others, notes."""
     from gitsync.git.setup import use_driver
 
     with CloneLock(settings.clone_lock_file):
@@ -278,8 +286,10 @@ def _first_cycle(settings: Settings, *, begin: bool, take_over: bool) -> tuple[s
             url = opened.mailbox.url()
             _refuse_double(opened, take_over)
             use_driver(settings.mailbox, [sys.executable, "-m", "gitsync"])
-            _queue_template(opened, mailbox_files() if begin else {})
-            engine = opened.engine(page="IDLE")
+            tip = opened.mailbox.ref(opened.mailbox.tracking_ref)
+            if tip is None:
+                _queue_template(opened, mailbox_files())
+            engine = opened.engine(page=None if _has_page(opened, tip) else "IDLE")
             if take_over:
                 engine.take_over()
             result = engine.cycle(Request(settle_now=True))
@@ -287,9 +297,17 @@ def _first_cycle(settings: Settings, *, begin: bool, take_over: bool) -> tuple[s
             _check(result, url, settings)
             opened.refresh()
             opened.look_around()
-            return url, _others(opened)
+            notes: tuple[str, ...] = ()
+            if opened.journal.meta("refs") == "refused":
+                notes = ("the remote takes no refs beside the branch: signs of life go into COMPUTER_<id>.md instead",)
+            return url, _others(opened), notes
         finally:
             opened.close()
+
+
+def _has_page(opened: Opened, tip: str | None) -> bool:
+    path = status_path(opened.settings.machine.id)
+    return tip is not None and opened.mailbox.lookup(opened.mailbox.commit(tip).tree, path) is not None
 
 
 def _refuse_double(opened: Opened, take_over: bool) -> None:

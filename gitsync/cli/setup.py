@@ -81,7 +81,7 @@ def _plan(args: Namespace, root: Path, repo: Path | None) -> Plan:
             "the mailbox is a branch on a remote that all computers reach",
             f"add one: git remote add {remote} URL   (or name another with --remote)",
         )
-    mailbox = args.mailbox.absolute() if args.mailbox is not None else root / DEFAULT_MAILBOX
+    mailbox = args.mailbox.absolute().resolve() if args.mailbox is not None else root / DEFAULT_MAILBOX
     return Plan(
         root=root,
         repo=repo,

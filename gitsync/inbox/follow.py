@@ -145,7 +145,7 @@ class _Follower:
         The commits have new names, the messages have not. Without a ledger that knows them, all that is on the
         rewritten branch is history: rather that than deliver the broadcasts of years.
         """
-        horizon = self.journal.meta("horizon")
+        horizon = self._mark("horizon")
         if horizon is None or self._behind("horizon", self.tip):
             return None
         if self.mailbox.has(horizon) and self.mailbox.is_ancestor(self.tip, horizon):
@@ -154,9 +154,13 @@ class _Follower:
         self.journal.set_meta("horizon", self.tip)
         return past
 
+    def _mark(self, name: str) -> str | None:
+        """Give a commit that the journal remembers; a branch that had none yet is remembered as ''."""
+        return self.journal.meta(name) or None
+
     def _behind(self, mark: str, commit: str) -> bool:
         """Tell whether a mark (if there is one) is this commit or lies before it."""
-        sha = self.journal.meta(mark)
+        sha = self._mark(mark)
         return sha is None or sha == commit or (self.mailbox.has(sha) and self.mailbox.is_ancestor(sha, commit))
 
     def _count(self, batch: Batch) -> None:
@@ -169,7 +173,7 @@ class _Follower:
 
     def _until(self, mark: str, head: str | None, commits: list[Commit]) -> frozenset[str]:
         """Give those of the commits that are the mark or lie before it."""
-        sha = self.journal.meta(mark)
+        sha = self._mark(mark)
         if sha is None or not self.mailbox.has(sha):
             return frozenset()
         if self.mailbox.is_ancestor(self.tip, sha):

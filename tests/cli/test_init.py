@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -94,9 +95,8 @@ def test_two_computers_begin_at_once(bare: Remote, make_computer: Make) -> None:
         )
         for computer in computers
     ]
-    for process in running:
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == 0, err
+    said = [process.communicate(timeout=90)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], said
     files = bare.files()
     assert {"README.md", "COMPUTER_a.md", "COMPUTER_b.md", "COMPUTER_c.md"} <= set(files)
     assert files["README.md"] == (PROJECT / "coordination" / "README.md").read_bytes()
@@ -236,3 +236,36 @@ def test_a_clone_cannot_bring_settings(one: Computer, tmp_path: Path) -> None:
     again = gitsync("init", "--id", "1", cwd=tmp_path / "cloned")
     assert again.code == 2
     assert "tracked by git" in again.err
+
+
+def test_the_owner_of_the_remote_says_no(bare: Remote, make_computer: Make) -> None:
+    bare.hook("pre-receive", "echo 'protected branch' >&2; exit 1\n")
+    one = make_computer(bare, "1")
+    result = one("init", "--id", "1")
+    assert result.code == 3
+    assert "--branch" in result.err or "protected" in result.err
+    untouched(one)
+
+
+def test_a_host_without_refs_of_its_own(bare: Remote, make_computer: Make) -> None:
+    bare.hook("update", 'case "$1" in refs/gitsync/*) exit 1;; esac\n')
+    one = make_computer(bare, "1")
+    one.init()
+    assert set(bare.refs()) == {"refs/heads/coordination"}
+    assert one.ask("sync")["state"] == "ok"
+    other = make_computer(bare, "other")
+    taken = other("init", "--id", "1")
+    assert taken.code == 1
+    assert "is taken by another computer" in taken.err
+
+
+def test_killed_on_the_way_and_run_again(bare: Remote, make_computer: Make) -> None:
+    """Whatever a killed init left behind, the next one completes."""
+    one = make_computer(bare, "1")
+    (one.root / ".gitsync" / "new-clone" / ".git").mkdir(parents=True)
+    one.init()
+    shutil.rmtree(one.mailbox)
+    said = one("init")
+    assert said.code == 0, said
+    assert "cloned again" in said.err
+    assert one.ask("sync")["state"] == "ok"
