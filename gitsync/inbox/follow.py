@@ -140,7 +140,7 @@ class _Follower:
         return f"{self.machine_id}|{self.journal.meta('horizon') or ''}|{self.journal.meta('lost') or ''}"
 
     def _move_horizon(self, head: str | None) -> frozenset[str] | None:
-        """Take the horizon over into a history that was rewritten: give the messages that were history, None where commits tell.
+        """Take the horizon over into a rewritten history: give what was history, None where the commits tell.
 
         The commits have new names, the messages have not. Without a ledger that knows them, all that is on the
         rewritten branch is history: rather that than deliver the broadcasts of years.
