@@ -16,9 +16,26 @@ _CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@]{1,400}@", re.IG
 
 def keep(named: Path | None) -> str | None:
     """Append the current exception to a log; return the log's path, or None where there was no place for it."""
-    text = f"{clock.stamp()} gitsync {__version__} {' '.join(sys.argv[1:2])}\n{traceback.format_exc()}\n"
+    head = f"{clock.stamp()} gitsync {__version__} {' '.join(sys.argv[1:2])}"
+    return _append(f"{head}\n{traceback.format_exc()}\n", _places(named))
+
+
+def keep_warnings(folder: Path) -> None:
+    """Send what the rooms log in a single command to the log in ``folder``: a person sees results and failures only."""
+    import logging
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            _append(f"{clock.stamp()} {record.levelname} {record.name}: {record.getMessage()}\n", [folder])
+
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(Kept(logging.WARNING))
+
+
+def _append(text: str, folders: list[Path]) -> str | None:
     text = _CREDENTIALS.sub(r"\1", text)
-    for folder in _places(named):
+    for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(folder / "gitsync.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)

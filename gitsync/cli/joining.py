@@ -13,6 +13,7 @@ from typing import Literal
 
 from gitsync import clock
 from gitsync.cli.client import running
+from gitsync.cli.failures import keep_warnings
 from gitsync.cli.firstconfig import first_config
 from gitsync.cli.progress import Bar
 from gitsync.cli.template import mailbox_files
@@ -280,6 +281,7 @@ def _first_cycle(settings: Settings, *, take_over: bool) -> tuple[str, tuple[str
     """Sync once, so that the fleet knows the machine and the mailbox is on disk; return URL, others, notes."""
     from gitsync.git.setup import use_driver
 
+    keep_warnings(settings.state_dir)
     with CloneLock(settings.clone_lock_file):
         opened = open_machine(settings)
         try:

@@ -86,9 +86,11 @@ def refuse_lost_clone(settings: Settings) -> None:
 @contextmanager
 def machine(settings: Settings) -> Iterator[Opened]:
     """Open the whole machine, clone included, in this process."""
+    from gitsync.cli.failures import keep_warnings
     from gitsync.machine import open_machine
 
     refuse_lost_clone(settings)
+    keep_warnings(settings.state_dir)
     found = open_machine(settings)
     try:
         yield found
