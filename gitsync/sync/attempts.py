@@ -60,5 +60,6 @@ class Attempts:
                 for path, blob in mine["edits"]:
                     self._mailbox.pin(f"base/{self._mailbox.hash_blob(path.encode('utf-8', 'surrogateescape'))}", blob)
             if mine["local"]:
+                self._known.came_by_git(mine["local"])
                 self._known.set_materialised(mine["local"])
             self._journal.set_meta("captured", json.dumps(noted) if noted else None)

@@ -27,8 +27,8 @@ def unseen(disk: bytes, held: bytes, placed: bytes) -> bool:
     """Say whether a save that follows a placement within seconds was made without seeing what was placed.
 
     It was when it has every line that stood there before, in order, and lines of its own, but none of those that
-    had just arrived; a line that resembles an arrived one is a change of it, so that was seen. Plain text has no blocks to tell
-    by, and nobody reads, deletes and types within seconds.
+    had just arrived; a line that resembles an arrived one is a change of it, so that was seen. Plain text has no
+    blocks to tell by, and nobody reads, deletes and types within seconds.
     """
     before, after, now = held.splitlines(), placed.splitlines(), disk.splitlines()
     arrived = [line for line in set(after) - set(before) if line.strip()]

@@ -194,6 +194,8 @@ class Engine:
         if not run.judged and self._capture.differs:
             self._looking.judge(run)
         skip = {edit.path for edit in run.captured.edits} | set(run.captured.waiting)
+        if run.local == tip and tip != self._known.materialised and self._known.materialised is not None:
+            self._known.came_by_git(tip)  # somebody ran git pull here
         if run.local == tip and not (run.captured.stale - skip):
             self._known.set_materialised(tip)
             return

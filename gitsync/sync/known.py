@@ -58,6 +58,13 @@ class Known:
             self.materialised = commit
             self._journal.set_meta("materialised", commit)
 
+    def came_by_git(self, commit: str) -> None:
+        """Note what a person's own git has put on disk since the last materialisation: later edits start from it."""
+        if commit == self.materialised:
+            return
+        changes = self._mailbox.changed(self.tree(self.materialised), self.tree(commit))
+        self._journal.add_bases([(change.path, change.new.sha) for change in changes if change.new is not None])
+
     def tell(self, tip: str) -> int:
         """Hand the tip on as early as possible: what is in it may be dispatched while we go on."""
         if tip == self._told:

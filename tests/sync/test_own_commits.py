@@ -206,3 +206,31 @@ def test_24_conflict_markers_are_text(world: World) -> None:
     one.send("2")
     world.settle()
     assert len(ids(two.read(PAGE))) >= 1
+
+
+def test_3_an_edit_on_top_of_an_own_commit_starts_from_it(world: World) -> None:
+    one, two = pair(world)
+    one.person.commit({"README.md": one.read("README.md") + b"committed\n"})
+    one.sync()
+    two.append("README.md", "from two\n")
+    two.sync()
+    two.append("README.md", "from two again\n")
+    two.sync()
+    one.write("README.md", b"typed on top\n" + one.read("README.md"))
+    world.settle()
+    lines = two.read("README.md").splitlines()
+    assert one.files() == two.files()
+    assert [lines.count(line) for line in (b"committed", b"from two", b"typed on top")] == [1, 1, 1]
+
+
+def test_3_git_pull_by_hand_is_as_good(world: World) -> None:
+    one, two = pair(world)
+    two.append("README.md", "from two\n")
+    two.sync()
+    one.git("pull", "-q", "--ff-only", "origin", "coordination")
+    two.append("README.md", "from two again\n")
+    two.sync()
+    one.write("README.md", b"typed on top\n" + one.read("README.md"))
+    world.settle()
+    assert two.read("README.md").splitlines().count(b"from two") == 1
+    assert one.files() == two.files()
