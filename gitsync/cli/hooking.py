@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsync.errors import EXIT_OK, EXIT_REFUSED, GitsyncError, UsageError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from gitsync.hooks.claude import News
     from gitsync.ledger.journal import Journal
     from gitsync.ledger.ledger import Ledger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from argparse import Namespace
@@ -102,6 +103,7 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
     """Put right what is missing on a computer that was set up before; its settings stay as they are."""
     entry = places.registered().get(root)
     file = places.settings_in(root)
+    programs: list[str] = []
     if entry is None:
         # Settings without an entry: another home, or a list that was lost. Whoever says `init` here vouches for them,
         # unless git could have brought them.
@@ -110,6 +112,7 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
 
         found = read_settings(file, root)
         entry = Registered(root, found.mailbox, found.machine.id)
+        programs = [shlex.join(spec.argv or spec.start) for spec in found.agents if spec.argv or spec.start]
         places.register(entry)
     settings = load(explicit=root)
     machine = settings.machine
@@ -125,6 +128,8 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
         for option in ("name", "role", "branch", "remote", "mailbox", "port")
         if getattr(args, option) is not None
     ]
+    if programs:
+        notes.append(f"the settings that were there are yours now; they start: {'; '.join(programs)}")
     if settings.restored:
         notes.append(f"the settings were gone; they are back from the copy in the clone: {settings.file}")
     if not settings.token_file.exists():

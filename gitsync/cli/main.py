@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 from gitsync.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, GitsyncError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,9 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(words: list[str]) -> Namespace:
-    # Hooks run at every prompt of a coding agent: they skip the parser of the thirty other verbs.
+    # Hooks run at every prompt of a coding agent: they do without argparse and the parser of the thirty other verbs.
     if len(words) == 2 and words[0] == "hook" and not words[1].startswith("-"):
-        return Namespace(run="hooking:hook", verb="hook", name=words[1], rest=[], dir=None)
+        return cast("Namespace", SimpleNamespace(run="hooking:hook", name=words[1], rest=[], dir=None))
     from gitsync.cli.parser import build
 
     return build().parse_args(words)

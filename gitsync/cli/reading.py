@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitsync.cli.stores import opened
-from gitsync.cli.terminal import clean, clean_line, print_json, say, table
+from gitsync.cli.terminal import clean, clean_line, print_json, say, table, to_terminal
 from gitsync.errors import EXIT_OK, UsageError
 
 Entry = Mapping[str, Any]
+
+SHORT_ID = 16
+"""Characters of an id: ten for the millisecond, six drawn at random."""
 
 
 def inbox(args: Namespace) -> int:
@@ -85,6 +88,22 @@ def _list(entries: Sequence[Entry], args: Namespace, none: str) -> int:
         print_json(entries)
     elif not entries:
         say(none)
+    elif to_terminal():
+        # The start of an id is enough for every command; what is normal is not worth a column of eighty.
+        table(
+            ("id", "date", "from", "state", "subject"),
+            [
+                (
+                    str(entry["id"])[:SHORT_ID],
+                    str(entry["date"] or "–")[5:16].replace("T", " "),
+                    str(entry["from"]),
+                    str(entry["state"] or "–"),
+                    ("" if entry["priority"] == "normal" else f"[{entry['priority']}] ") + str(entry["subject"]),
+                )
+                for entry in entries
+            ],
+            wide="subject",
+        )
     else:
         table(
             ("id", "date", "from", "to", "priority", "state", "subject"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from gitsync.cli.terminal import note
 from gitsync.config import load
 from gitsync.config.settings import Settings
+
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 
 def own_settings(args: Namespace) -> Settings:

@@ -80,7 +80,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, wide: str = 
         drawn.add_column(column, no_wrap=column != wide, overflow="ellipsis" if column != wide else "fold")
     for row in cells:
         drawn.add_row(*(Text(cell, style=_STYLES.get(cell.split(" ")[0], "")) for cell in row))
-    Console(no_color=not coloured(), highlight=False).print(drawn)
+    Console(force_terminal=coloured(), highlight=False).print(drawn)
 
 
 _STYLES = {

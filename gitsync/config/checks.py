@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
 
 from gitsync.config.units import parse_duration, parse_size
 
@@ -136,6 +135,8 @@ def text_map(value: object) -> Mapping[str, str]:
 
 def http_url(value: object) -> str:
     """Take an http or https address without credentials in it."""
+    from urllib.parse import urlsplit
+
     expected = 'an address such as "http://127.0.0.1:8004"'
     if not isinstance(value, str):
         raise ValueError(expected)

@@ -68,10 +68,11 @@ def test_safe_to_repeat(bare: Remote, one: Computer) -> None:
 
 
 def test_repeating_puts_right_what_is_missing(one: Computer) -> None:
+    one.settings('[[agents]]\nname = "coder"\nkind = "command"\nargv = ["do", "this work"]\n')
     places.forget(one.root)
     assert one("inbox").code == 2
     (one.root / ".gitsync" / "token").unlink()
-    one.ok("init")
+    assert "they start: do 'this work'" in one("init").err
     assert (one.root / ".gitsync" / "token").exists()
     assert one.ask("inbox") == []
 

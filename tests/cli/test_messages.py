@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
 from pathlib import Path
+
+import pytest
 
 from tests.cli.conftest import Computer
 from tests.remotes import Person, Remote
@@ -155,10 +163,6 @@ def test_wait_without_a_process(one: Computer, two: Computer) -> None:
 
 
 def test_interrupted(one: Computer) -> None:
-    import signal
-    import subprocess
-    import sys
-
     process = subprocess.Popen(
         [sys.executable, "-m", "gitsync", "send", "2", "x", "--wait", "60"],
         cwd=one.root,
@@ -180,3 +184,36 @@ def test_an_unknown_failure_is_three_lines_and_a_log(one: Computer, tmp_path: Pa
     assert "Traceback" not in result.err
     assert len(result.err.strip().splitlines()) <= 3
     assert "Traceback" in (one.root / ".gitsync" / "gitsync.log").read_text()
+
+
+def test_tables_on_a_terminal(one: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    one.settings('[[agents]]\nname = "desk"\nkind = "inbox"\n')
+    ident = one.ask("send", "desk", "Hi \x1b[31mred", "-m", "x", "--priority", "urgent")["id"]
+    monkeypatch.setenv("TERM", "xterm-256color")
+    coloured = on_a_terminal(one, "inbox")
+    assert ident[:16] in coloured
+    assert "[urgent] Hi ␛[31mred" in coloured
+    assert "\x1b[31m" not in coloured
+    assert "\x1b[1m" in coloured
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = on_a_terminal(one, "inbox")
+    assert "\x1b" not in plain
+    assert "[urgent] Hi" in plain
+    assert one.ask("show", ident[:16])["id"] == ident
+
+
+def on_a_terminal(computer: Computer, *args: str) -> str:
+    """Run a command whose standard output is a terminal of 80 columns; return what appeared there."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    process = subprocess.Popen([sys.executable, "-m", "gitsync", *args], cwd=computer.root, stdout=theirs)
+    os.close(theirs)
+    seen = b""
+    try:
+        while piece := os.read(ours, 65536):
+            seen += piece
+    except OSError:  # EIO: the other side is closed
+        pass
+    os.close(ours)
+    assert process.wait(30) == 0
+    return seen.decode()
