@@ -261,7 +261,10 @@ class Builder:
             data = draft.read(path)
             if op.ident in block_ids(data) or (retried and self._archived(draft, path, op.ident)):
                 return None
-            draft.write(path, edit.append(data, op.payload, path=path))
+            grown = edit.append(data, op.payload, path=path)
+            if len(grown) > self.settings.max_file:
+                raise ValueError(f"{path} would grow beyond {self.settings.max_file >> 20} MiB")
+            draft.write(path, grown)
             return path
         if op.kind == "receipt":
             receipt = receipt_of(op)

@@ -68,7 +68,13 @@ class Capture:
         self._settings = settings
         self._contents = contents
         self._now = now
-        self.folder = Folder(mailbox.path, blob_of=mailbox.hash_blob, max_file=settings.max_file, skip=self._skipped)
+        self.folder = Folder(
+            mailbox.path,
+            blob_of=mailbox.hash_blob,
+            max_file=settings.max_file,
+            skip=self._skipped,
+            skip_folder=self._skipped_folder,
+        )
         self.expected: dict[str, Entry] = {}
         self._tree: str | None = None
         self._differ: set[str] = set()
@@ -115,13 +121,17 @@ class Capture:
         changes: Iterable[Change]
         changes = self._mailbox.changed(self._tree, tree)
         paths = set()
+        hidden = False
         for change in changes:
+            hidden = hidden or any(temporary(part) for part in change.path.split("/"))
             paths.add(change.path)
             if change.new is None:
                 self.expected.pop(change.path, None)
             else:
                 self.expected[change.path] = change.new
         self._tree = tree
+        if hidden:
+            self.folder.relist()  # whether such names are looked at depends on what the branch has
         return paths
 
     def _compare(self, path: str) -> None:
@@ -135,6 +145,11 @@ class Capture:
 
     def _skipped(self, path: str) -> bool:
         return path not in self.expected and temporary(path.rpartition("/")[2])
+
+    def _skipped_folder(self, path: str) -> bool:
+        """Say whether a folder is an editor's own (`.vscode`, `.obsidian`), unless the branch has it."""
+        hidden = path.rpartition("/")[2].startswith(".")
+        return hidden and not any(name.startswith(f"{path}/") for name in self.expected)
 
     # -- judging -----------------------------------------------------------------------------------
 

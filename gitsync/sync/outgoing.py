@@ -81,7 +81,7 @@ class Outgoing:
             and self._parked is None
             and not self._tempo.contended(now)
             and not self._held_back(run, now)
-            and self._journal.meta("double") is None
+            and not self._presence.doubled
             and not self._journal.attempts()
         )
         if not ready:

@@ -117,6 +117,8 @@ class Presence:
         self._seen: str | None = None
         self._looked = False
         self._refused = journal.meta("refs") == "refused"
+        self.doubled = False
+        """Whether the last look found our id in other hands."""
         self._times: dict[str, int] = {}
         self._machines: dict[str, str] = {}
 
@@ -148,8 +150,13 @@ class Presence:
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def look(self, machines: Mapping[str, str]) -> Halted | None:
-        """Take what a fetch found; say whether our id is in other hands."""
+    def look(self, machines: Mapping[str, str], page: Status | None) -> Halted | None:
+        """Take what a fetch found, refs and our own page; say whether our id is in other hands."""
+        halt = self._look_at_refs(machines) or self._look_at_page(page)
+        self.doubled = halt is not None
+        return halt
+
+    def _look_at_refs(self, machines: Mapping[str, str]) -> Halted | None:
         self._machines = dict(machines)
         seen = machines.get(self.machine.id)
         known = self._looked and seen == self._seen
@@ -197,8 +204,11 @@ class Presence:
         due = not fresh or _age(told.refreshed if told else None, now) >= self.settings.install_refresh
         return replace(status, install=self._install, refreshed=now if due or told is None else told.refreshed)
 
-    def look_at_page(self, told: Status | None) -> Halted | None:
+    def _look_at_page(self, told: Status | None) -> Halted | None:
         """Say whether our own page is signed by another install than this one."""
+        signed = told is not None and told.install == self._install and self._refused
+        if signed and self._journal.meta("take_over") is not None:
+            self._journal.set_meta("take_over", None)
         if told is None or told.install in (None, self._install):
             return None
         if self._journal.meta("take_over") is not None:

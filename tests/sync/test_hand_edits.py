@@ -392,3 +392,20 @@ def test_a_file_made_here_at_the_moment_another_arrives_keeps_both(world: World)
     world.settle()
     assert sorted(two.read("notes.md").splitlines()) == [b"from two", b"typed at one"]
     assert one.files() == two.files()
+
+
+def test_editor_folders_stay_at_home_unless_the_branch_has_them(world: World) -> None:
+    one, two = pair(world)
+    one.write(".vscode/settings.json", "{}\n")
+    one.write("x.tmp", "mine\n")
+    one.sync()
+    assert set(world.remote.files()) == {"README.md"}
+    person = world.person()
+    person.commit({".vscode/launch.json": "[]\n", "y.tmp": "tracked\n"})
+    person.push()
+    world.settle()
+    one.restart()
+    one.append("y.tmp", "typed\n")
+    world.settle()
+    assert set(world.remote.files()) == {"README.md", ".vscode/launch.json", ".vscode/settings.json", "y.tmp"}
+    assert two.read("y.tmp") == b"tracked\ntyped\n"

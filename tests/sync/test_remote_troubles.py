@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.git.repo import Mailbox
 from gitsync.ledger.values import Op
 from gitsync.planning import Case
 from tests.remotes import Remotes, run_git
@@ -188,10 +187,7 @@ def test_8_over_http_that_hangs(make_remote: Remotes, tmp_path: Path) -> None:
     remote = make_remote("http")
     world = World(tmp_path, remote)
     world.seed()
-    one = world.computer("1")
-    one.mailbox.close()
-    one.mailbox = Mailbox(one.folder, "coordination", network_timeout=1.0)
-    one.engine._mailbox = one.mailbox
+    one = world.computer("1", network_timeout=1.0)
     server = make_remote.http
     server.hang = True
     try:
@@ -310,3 +306,13 @@ def test_i1_what_cannot_reach_the_branch_is_refused_with_a_reason(world: World) 
     assert one.cycle().state == "ok"
     [parked] = one.journal.refused_ops()
     assert "already in the mailbox" in parked.reason
+
+
+def test_i1_a_message_too_large_for_its_file_is_refused_with_a_reason(world: World) -> None:
+    one, _ = pair(world)
+    ident = one.send("2", "x" * (8 * 1024 * 1024))
+    other = one.send("2", "small")
+    assert one.cycle().sent == 1
+    [parked] = one.journal.refused_ops()
+    assert (parked.op.ident, parked.reason) == (ident, "messages/1_TO_2.md would grow beyond 8 MiB")
+    assert ids(world.remote.read(PAGE)) == [other]
