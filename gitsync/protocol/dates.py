@@ -8,7 +8,7 @@ Nothing is guessed: no zone, a contradiction (`15:57 AM`) or an impossible day g
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 LONGEST = 400
@@ -104,7 +104,8 @@ def find(text: str) -> Stamp | None:
     for match in _DAY.finditer(text):
         day = _day(match)
         if day is not None:
-            return _around(text, match, day)
+            stamp = _around(text, match, day)
+            return replace(stamp, clear=False) if _either_way(match) else stamp
     return None
 
 
@@ -224,6 +225,11 @@ def _summer(day: date) -> bool:
     return begin <= day < end
 
 
+def _either_way(match: re.Match[str]) -> bool:
+    """Tell whether day and month may be read either way round: 11/07/2025 is July or November, nobody can know."""
+    return bool(match["y4"]) and int(match["a4"]) <= 12 and int(match["b4"]) <= 12 and match["a4"] != match["b4"]
+
+
 def _day(match: re.Match[str]) -> date | None:
     if match["y1"]:
         year, month, day = int(match["y1"]), int(match["m1"]), int(match["d1"])
@@ -233,8 +239,6 @@ def _day(match: re.Match[str]) -> date | None:
         year, month, day = int(match["y3"]), _MONTHS.index(match["m3"][:3].lower()) + 1, int(match["d3"])
     elif match["y4"]:
         year, first, second = int(match["y4"]), int(match["a4"]), int(match["b4"])
-        if first <= 12 and second <= 12 and first != second:
-            return None  # 11/07/2025 is July or November: nobody can know
         month, day = (second, first) if first > 12 else (first, second)
     else:
         year, month, day = int(match["y5"]), int(match["m5"]), int(match["d5"])

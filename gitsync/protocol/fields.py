@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitsync.protocol import dates
 from gitsync.protocol.lines import BLANK, HEADING, OPAQUE, TEXT, Lines
@@ -49,6 +49,8 @@ _SEPARATOR = re.compile(r"\s+[•·|]\s+|\s*[•·]\s+|\s+\|\|\s+")
 _INLINE = re.compile(r"[,;]?\s+(?=\*\*[A-Za-z][A-Za-z /-]{0,24}(?::\*\*|\*\*\s?:))")
 _ITEM = re.compile(r"[ \t]{0,7}[-*+•][ \t]+(?P<text>\S.*)$")
 _TASK = re.compile(r"(?!all\b|any\b|every)[a-z]+\s+[a-z]")
+_NUMBER = re.compile(r"\d{1,3}")
+_OF_LETTERS = frozenset({"date", "time", "timestamp", "priority", "subject"})
 _ZONE_IN_KEY = re.compile(r"\((UTC|GMT|[A-Z]{3,4})\)")
 _NOT_NAME = re.compile(
     r"v?\d+(?:[.,]\d+)*\s*%?$|v\d|https?:|\$?\d[\d,.]*\s*(?:[a-z%]{1,4}\b)|[./~]{1,2}/|\S*/\S*\.\w{1,5}$|\w+\.\w{1,4}$",
@@ -65,6 +67,7 @@ class Field:
     value: str
     bold: bool = True
     item: bool = False
+    headed: bool = False
 
 
 @dataclass(slots=True)
@@ -82,14 +85,31 @@ class Header:
                 return each.value
         return None
 
+    def subject(self) -> str | None:
+        """Give the subject; `Re` may name what is answered, so it counts only where no `Subject` stands."""
+        given = [each for each in self.fields if each.meaning == "subject" and each.value]
+        return next((each.value for each in given if each.name.lower() != "re"), given[0].value if given else None)
+
     def named(self) -> bool:
         """Tell whether a sender or a recipient is named, by something that can be a name."""
-        return any(each.meaning in ("from", "to") and may_name(each.value) for each in self.fields)
+        named = [each.value for each in self.fields if each.meaning in ("from", "to")]
+        if any(may_name(value) for value in named):
+            return True
+        # `1` is the name of a machine, and of much else: only among the fields of a letter it names one.
+        letter = any(each.meaning in _OF_LETTERS and each.value for each in self.fields)
+        return letter and any(_NUMBER.fullmatch(plain(value)) for value in named)
 
     def lone_item(self) -> bool:
-        """Tell whether all that makes this a header is one From or To in a list, or one that names a task."""
+        """Tell whether all that makes this a header is one From or To in a list or a heading, or one that names a task.
+
+        A date beside it, whatever it is called, shows that it is more.
+        """
         known = [each for each in self.fields if each.meaning is not None and each.value]
-        return len(known) == 1 and (known[0].item or _TASK.match(known[0].value) is not None)
+        if len(known) != 1:
+            return False
+        if _TASK.match(known[0].value) is not None:
+            return True
+        return (known[0].item or known[0].headed) and not any(dates.find(plain(each.value)) for each in self.fields)
 
     def known(self) -> bool:
         """Tell whether any field is one that a header is known by."""
@@ -147,7 +167,7 @@ def read_header(lines: Lines, start: int, *, top: bool = False, stop: int | None
         if below > line:
             # After a blank line only what is surely a header goes on with it.
             more, _ = _fields_at(lines, below, limit, top) if below < limit else ([], below)
-            if not more or more[0].meaning is None:
+            if not more or (more[0].meaning is None and not _leads_to_name(lines, below, limit, header)):
                 break
             line = below
     return header
@@ -161,6 +181,20 @@ def _belongs(header: Header, found: list[Field], line: int) -> bool:
     return (
         bool(_BARE_KEY.match(first.name)) and 0 < len(first.value) <= 80 and (not header.fields or header.after == line)
     )
+
+
+def _leads_to_name(lines: Lines, line: int, limit: int, header: Header) -> bool:
+    """Tell whether a block of marked fields names a sender or recipient of which the header so far knows nothing."""
+    if header.known():
+        return False
+    while line < limit and lines.kinds[line] == TEXT:
+        found = split_line(lines.text(line))
+        if not found or not found[0].bold:
+            return False
+        if any(each.meaning in ("from", "to") and may_name(each.value) for each in found):
+            return True
+        line += 1
+    return False
 
 
 def _fields_at(lines: Lines, line: int, limit: int, top: bool) -> tuple[list[Field], int]:
@@ -182,7 +216,7 @@ def _heading_field(lines: Lines, line: int, limit: int, top: bool) -> tuple[list
     raw = re.sub(r"^[ \t]{0,3}#{1,6}[ \t]+", "", lines.text(line))
     found = [each for each in split_line(raw, top=top) if each.meaning is not None and each.value]
     if found:
-        return found, line + 1
+        return [replace(each, headed=True) for each in found], line + 1
     name = plain(raw).rstrip(":")
     meaning = meaning_of(name)
     if meaning is None:

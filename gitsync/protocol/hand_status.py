@@ -11,7 +11,7 @@ from gitsync.protocol.found import StatusFound
 from gitsync.protocol.lines import BLANK, BLOCK, HEADING, OPAQUE, RULE, TEXT, Lines
 from gitsync.protocol.plain import plain
 from gitsync.protocol.start import Start
-from gitsync.protocol.templates import is_placeholder
+from gitsync.protocol.templates import is_choice, is_placeholder
 
 _STATES = {
     "ACTIVE": r"active|online|running|operational|live|up",
@@ -55,8 +55,8 @@ def find_status(lines: Lines, found: Sequence[Start]) -> StatusFound | None:
         who = names.sender(sender) if sender else who
     if who is None:
         return None
-    says = names.is_agent(title) or _TITLE_SAYS.search(title) is not None or plain_fields
-    state = _in_header(lines, header) or (_elsewhere(lines, header.after, first) if says else None)
+    says = _titled(title) or _SPEAKS.match(title) or _TITLE_SAYS.search(title) or plain_fields
+    state = (_in_header(lines, header) or _elsewhere(lines, header.after, first)) if says else None
     if state is None:
         return None
     raw, line = state
@@ -121,5 +121,6 @@ def _elsewhere(lines: Lines, after: int, first: int) -> tuple[str, int] | None:
 
 
 def _state_of(fields: list[Field]) -> str | None:
-    values = (each.value for each in fields if each.name.lower() in _STATE_NAMES and not is_placeholder(each.value))
+    said = (each for each in fields if each.name.lower() in _STATE_NAMES)
+    values = (each.value for each in said if not is_placeholder(each.value) and not is_choice(each))
     return next((plain(value) for value in values if plain(value)), None)

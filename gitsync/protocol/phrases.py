@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitsync.protocol import dates, names
 from gitsync.protocol.names import AGENT
@@ -19,6 +19,10 @@ _MESSAGE = re.compile(
     rf"{_LEAD}(?:message|msg)\s+(?P<way>from|to|for)\s*:?\s+(?!be\b|send\b|display\b|show\b|post\b|copy\b|write\b|include\b)(?P<rest>\S.*)$",
     re.IGNORECASE,
 )
+_NAME = re.compile(
+    rf"[^\Wa-z]|\W|{AGENT}|(?:all|any|every\w*|the|my|our|your|this|that|[a-z]+-\d+)\b|[a-z][\w-]*\s*(?:[:\-–—(|]|$)",
+)
+"""How a name, unlike the words of a sentence, begins."""
 _ANSWER = re.compile(rf"{_LEAD}(?:response|reply|answer)\s+(?P<way>to|from|for)\s*:?\s+(?P<rest>\S.*)$", re.IGNORECASE)
 _FROM = re.compile(r"from\s*:?\s+(?P<rest>\S.*)$", re.IGNORECASE)
 _TO = re.compile(r"to\s*:?\s+(?P<who>[^:]{1,60}?)\s*(?P<colon>:.*)?$", re.IGNORECASE)
@@ -61,7 +65,8 @@ def said(text: str) -> Said | None:
         return Said(inner.sender, inner.to, numbered=True)
     match = _MESSAGE.match(text)
     if match is not None:
-        return _way(match["way"], match["rest"])
+        found = _way(match["way"], match["rest"])
+        return found if _NAME.match(match["rest"]) else replace(found, needs_fields=True)
     match = _ANSWER.match(text)
     if match is not None:
         found = _way(match["way"], match["rest"])

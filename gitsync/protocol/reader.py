@@ -192,7 +192,7 @@ def _found(
         sender = phrases.entry_sender(title or "")
     date_raw, date_utc = _date(start, tail)
     level, level_raw = names.priority(header.value("priority") or "")
-    subject = header.value("subject")
+    subject = header.subject()
     return Found(
         line=numbers[0],
         end_line=numbers[1],

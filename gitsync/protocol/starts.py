@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 from gitsync.protocol import dates, phrases, templates
 from gitsync.protocol.extent import set_ends
-from gitsync.protocol.fields import Header, read_header
-from gitsync.protocol.lines import BLOCK, HEADING, Heading, Lines
+from gitsync.protocol.fields import Header, read_header, split_line
+from gitsync.protocol.lines import BLOCK, HEADING, RULE, TEXT, Heading, Lines
 from gitsync.protocol.phrases import Said
 from gitsync.protocol.plain import plain
-from gitsync.protocol.start import Start, empty, own_field, some
+from gitsync.protocol.start import Start, empty, own_field, skip_blank, some
 from gitsync.protocol.top import by_trailer, first_content, read_top
 
 
@@ -27,6 +27,7 @@ class _Walk:
     running: Start | None = None
     dated: bool = False
     form: int | None = None
+    blank: int | None = None
     messages: int | None = None
     consumed: int = 0
 
@@ -50,23 +51,57 @@ def find_starts(lines: Lines, *, mailbox: bool = False) -> list[Start]:
         found.append(top)
         walk.consumed = top.after
         walk.dated = top.title is not None and dates.find(top.title) is not None
-        if top.how != "template" and not top.author_only:
+        if top.how == "template":
+            walk.blank = top.level or None
+        elif not top.author_only:
             walk.running = top
     first_heading = next((heading for heading in lines.headings if not heading.soft), None)
-    for heading in lines.headings:
-        if heading.line < walk.consumed:
+    places: list[Heading | Start] = [*lines.headings]
+    if bare := _letters(lines, walk.consumed):
+        places = sorted([*places, *bare], key=lambda place: place.line)
+    for place in places:
+        if place.line < walk.consumed:
             continue
-        start = _at(lines, heading, walk, first=heading is first_heading)
+        if isinstance(place, Start):
+            start = place if _may_follow(walk) else None
+        else:
+            start = _at(lines, place, walk, first=place is first_heading)
         if start is None:
             continue
         found.append(start)
-        walk.consumed = max(start.after, heading.after)
+        walk.consumed = max(start.after, place.after)
         walk.running = start if start.how != "template" else None
         walk.dated = walk.dated or start.how == "entry"
     found = _after_all(lines, found, first_heading)
     set_ends(lines, found, mailbox)
     kept = [start for start in found if start.how != "template" and not _nothing_said(lines, start)]
     return kept or by_trailer(lines, first, found)
+
+
+def _letters(lines: Lines, after: int) -> list[Start]:
+    """Find the whole headers that stand without a heading under a rule, with text below: sender, recipient and more."""
+    found: list[Start] = []
+    rule = lines.kinds.find(RULE, after)
+    while rule >= 0:
+        line = skip_blank(lines, rule + 1)
+        if line < len(lines) and lines.kinds[line] == TEXT and split_line(lines.text(line)):
+            header = read_header(lines, line)
+            known = {each.meaning for each in header.fields if each.value} - {None}
+            text = skip_blank(lines, header.after)
+            whole = header.first == line and {"from", "to"} < known and header.named()
+            if whole and text < len(lines) and lines.kinds[text] == TEXT and not templates.in_fields(header.fields):
+                found.append(Start(line, 1, "fields", header, None, header.after, strong=True))
+        rule = lines.kinds.find(RULE, rule + 1)
+    return found
+
+
+def _may_follow(walk: _Walk) -> bool:
+    """Tell whether a header without a heading is a message here: after an entry of a log, or after another such one.
+
+    Elsewhere it is a page's trailer, or a letter quoted in another one.
+    """
+    running = walk.running
+    return walk.form is None and running is not None and (running.how == "entry" or running.title is None)
 
 
 def _at(lines: Lines, heading: Heading, walk: _Walk, *, first: bool) -> Start | None:
@@ -77,7 +112,11 @@ def _at(lines: Lines, heading: Heading, walk: _Walk, *, first: bool) -> Start | 
         walk.form = None
     if walk.messages is not None and level <= walk.messages and not heading.soft:
         walk.messages = None
+    if walk.blank is not None and level <= walk.blank and not heading.soft:
+        walk.blank = None
     start = _candidate(lines, heading, text, walk, first=first)
+    if walk.blank is not None and start is not None and start.how == "phrase" and not start.header.known():
+        start = None  # one of the headings of a form that nobody has filled in
     if walk.form is not None and start is not None:
         return replace(start, how="template") if walk.running is None else None
     if start is not None and (templates.in_heading(raw) or templates.in_fields(start.header.fields)):

@@ -66,9 +66,9 @@ def in_fields(fields: list[Field]) -> bool:
     """Tell whether a header is that of a form: a known field is a slot, or at least half of the others are."""
     others = [each for each in fields if each.meaning is None and each.value]
     for each in fields:
-        if each.meaning is not None and each.value and (is_placeholder(each.value) or _is_choice(each)):
+        if each.meaning is not None and each.value and (is_placeholder(each.value) or is_choice(each)):
             return True
-        if each.name.lower() == "status" and (_is_choice(each) or is_placeholder(each.value)):
+        if each.name.lower() == "status" and (is_choice(each) or is_placeholder(each.value)):
             return True
     slots = sum(is_placeholder(each.value) for each in others)
     return slots >= 2 and 2 * slots >= len(others)
@@ -98,7 +98,7 @@ def _is_slot_line(line: str) -> bool:
     return match is not None and not is_agent(match[1])
 
 
-def _is_choice(field: Field) -> bool:
+def is_choice(field: Field) -> bool:
     """Tell whether a value lists what could be chosen: `NORMAL / HIGH / URGENT`."""
     options = [option for option in _OPTIONS.split(plain(field.value).strip("[]")) if option]
     if len(options) < 3:

@@ -88,6 +88,11 @@ def test_the_subject_is_the_heading_without_markup_and_emoji(heading: str, subje
     assert one(f"{heading}\n**From:** C1\n\nBody.\n").subject == subject
 
 
+def test_what_is_answered_is_no_subject_where_one_is_given() -> None:
+    (found,) = read_file(b"from: ann\nto: bob\nre: letter-1.md\nsubject: Re: fine\n\nText.\n").messages
+    assert found.subject == "Re: fine"
+
+
 def test_a_subject_field_beats_the_heading() -> None:
     assert one("# Hello\n**From:** C1\n**Subject:** **The** page 🎉\n\nBody.\n").subject == "The page"
     assert one("# Hello\n**From:** C1\n**Re:** The page\n\nBody.\n").subject == "The page"

@@ -208,6 +208,8 @@ def test_the_state_of_a_page(page: str, who: str, state: str | None) -> None:
         "# Orders\n\n**Agent:** Helper\n\n### Task\n**Status:** DONE\n",
         "# Hello\n**From:** C1\n**Status:** ACTIVE\n",
         "# COMPUTER 3\n\n**Status:** [ONLINE / OFFLINE]\n",
+        "# COMPUTER 3\n\n**Status:** 🟡 Idle | 🔴 Offline | 🟢 Active\n",
+        "# What was built\n\n**Agent:** Helper\n**Status:** all tests running\n",
     ],
 )
 def test_a_page_that_is_not_about_one_machine_has_no_state(page: str) -> None:
