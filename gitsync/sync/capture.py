@@ -78,6 +78,7 @@ class Capture:
         self.expected: dict[str, Entry] = {}
         self._tree: str | None = None
         self._differ: set[str] = set()
+        self._nothing: set[str] = set()
         self._quiet: dict[str, tuple[str | None, float]] = {}
         self._placed: dict[str, list[tuple[int, str, str]]] = {}
         self._rules: tuple[tuple[str | None, ...], tuple[Rule, ...]] = ((), ())
@@ -88,8 +89,8 @@ class Capture:
 
     @property
     def differs(self) -> bool:
-        """Say whether anything on disk differed at the last look."""
-        return bool(self._differ)
+        """Say whether anything on disk differed at the last look, beyond what was found to be nobody's business."""
+        return not self._differ <= self._nothing
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -99,7 +100,7 @@ class Capture:
         changed |= self.folder.scan(closely=closely)
         for path in changed:
             self._compare(path)
-        return bool(self._differ)
+        return self.differs
 
     def placed(self, path: str, held: str | None, blob: str | None) -> None:
         """Record what a placement has just put on disk, and what it found there."""
@@ -161,6 +162,7 @@ class Capture:
         is for good; never read as deleted.
         """
         captured = Captured()
+        self._nothing = set()
         for odd in self.folder.odd.values():
             owned = classify(odd.path).kind != "other" or odd.path in ("messages", "receipts", "archive")
             if owned or odd.path in self.expected or "larger" in odd.why:
@@ -183,8 +185,10 @@ class Capture:
     ) -> None:
         entry = self.expected.get(path)
         if entry is not None and entry.mode not in FILES:
-            return  # a link or a submodule on the branch: not ours to read or to write
+            self._nothing.add(path)  # a link or a submodule on the branch: not ours to read or to write
+            return
         if self._below_odd(path) or unplaced.get(path):
+            self._nothing.add(path)
             return
         blob = self.on_disk(path)
         if path in unplaced:
@@ -194,6 +198,7 @@ class Capture:
                 return
         at_tip = self._mailbox.lookup(tip, path) if tip else None
         if entry is None and self._ignored(path):
+            self._nothing.add(path)
             return
         if blob == (at_tip.sha if at_tip else None):
             captured.stale.add(path)  # already what it shall be; only the local branch lags

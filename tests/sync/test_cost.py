@@ -132,7 +132,8 @@ def test_i6_with_nothing_to_say_only_the_machine_ref_moves(world: World) -> None
 
 def test_i8_contact_is_confirmed_contact_only(world: World) -> None:
     one = world.computer("1")
-    assert one.engine.contact is None
+    never = one.engine.contact
+    assert never is None
     one.sync()
     first = one.engine.contact
     assert first is not None
@@ -207,3 +208,21 @@ def test_1_a_lock_left_behind_pauses_the_folder_and_is_removed_when_old(world: W
     assert not lock.exists()
     assert one.files() == two.files()
     assert one.git("status", "--porcelain") == ""
+
+
+def test_ignored_files_cost_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _ = pair(world)
+    one.write(".gitignore", "*.log\n")
+    one.write("noise.log", "x\n")
+    world.settle()
+    one.send("2")
+    one.cycle()
+    one.write("noise.log", "more\n")
+    assert not one.engine.edited()
+    one.send("2")
+    with spawned(monkeypatch) as started:
+        assert one.cycle().sent == 1
+    assert verbs(started) == ["push"]
+    one.write(".gitignore", "")
+    world.settle()
+    assert "noise.log" in world.remote.files()

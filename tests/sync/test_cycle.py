@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tests.remotes import Remote
 from tests.sync.world import World, ids
 
 
@@ -27,3 +30,18 @@ def test_a_cycle_with_nothing_to_say_makes_no_commit(world: World) -> None:
         result = one.cycle()
         assert (result.changed, result.pushed, result.case) == (False, 0, 2)
     assert world.remote.refs() == before
+
+
+def test_two_computers_talk_over_every_kind_of_remote(tmp_path: Path, remote: Remote) -> None:
+    world = World(tmp_path, remote)
+    try:
+        one, two = world.computer("1"), world.computer("2")
+        first = one.send("2")
+        world.settle()
+        second = two.send("1")
+        one.append("notes.md", "by hand\n")
+        world.settle()
+        assert (ids(two.read("messages/1_TO_2.md")), ids(one.read("messages/2_TO_1.md"))) == ([first], [second])
+        assert one.files() == two.files() == remote.files()
+    finally:
+        world.close()
