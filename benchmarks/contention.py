@@ -46,7 +46,7 @@ def run_ours(root: Path, seconds: float, start: float) -> list[float]:
                 done = time.time()
                 left = {op.ident for op in opened.journal.pending()}
                 took += [done - waiting.pop(ident) for ident in list(waiting) if ident not in left]
-                not_before = done + (result.retry_after or 0.0)
+                not_before = done + (result.retry_after or 0.0 if result.pending else 0.0)
             time.sleep(0.005)
         took += [float("inf")] * len(waiting)
     finally:

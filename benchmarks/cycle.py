@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 from benchmarks.measure import Row, interleave
@@ -11,6 +12,9 @@ from benchmarks.world import BRANCH, FETCH, TUNED, World, world
 from gitsync import outbox
 from gitsync.machine import Opened
 from gitsync.sync.engine import CycleResult, Request
+
+PAUSE = 1.6
+"""Seconds: who has just pushed leaves the branch to others for up to one and a half."""
 
 
 def idle(kind: str, count: int) -> list[Row]:
@@ -100,12 +104,13 @@ def sending(kind: str, count: int) -> list[Row]:
         turn = iter(range(1_000_000))
 
         def prepare() -> None:
+            time.sleep(PAUSE)
             send_one(opened, next(turn))
             here.git("commit", "--quiet", "--allow-empty", "-m", "one", cwd=plain)
 
         ours, theirs = interleave(
             count,
-            lambda: fine(engine.cycle(Request(settle_now=True))),
+            lambda: fine(engine.cycle(Request())),
             lambda: here.git(*TUNED, "push", "--quiet", "origin", f"HEAD:refs/heads/{BRANCH}", cwd=plain),
             before=prepare,
         )
@@ -120,9 +125,11 @@ def sending(kind: str, count: int) -> list[Row]:
     ]
 
 
-def send_one(opened: Opened, turn: int) -> None:
+def send_one(opened: Opened, turn: int) -> str:
+    """Queue one message; return its id."""
     machine = opened.settings.machine
-    outbox.send(opened.journal, machine, ["2"], [], "2", f"turn {turn}", "a body\n")
+    message = outbox.send(opened.journal, machine, ["2"], [], "2", f"turn {turn}", "a body\n")
+    return message.id
 
 
 def fine(result: CycleResult) -> CycleResult:
@@ -158,4 +165,4 @@ def measure(*, full: bool = False) -> list[Row]:
     """Run everything of this module."""
     count = 300 if full else 60
     rows = [*idle("file", count), *idle("http", count), *processes()]
-    return [*rows, *sending("file", count // 2), *sending("http", count // 2)]
+    return [*rows, *sending("file", count // 3), *sending("http", count // 3)]
