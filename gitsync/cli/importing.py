@@ -72,13 +72,14 @@ def import_all(args: Namespace) -> int:
 
 def _message(found: Found, file: Path) -> tuple[Message, tuple[str, str, str]]:
     """Return the message, and (month, from, to) of the file it belongs in."""
-    from gitsync.inbox.header import IMPORTED, machine_named, one_line
+    from gitsync.inbox.header import IMPORTED, one_line
     from gitsync.protocol.ids import canonical, make_ulid
+    from gitsync.protocol.machine_name import machine_of
     from gitsync.protocol.message import Message
 
     moment = _moment(found.date_utc) or datetime.fromtimestamp(file.stat().st_mtime).astimezone()
-    writer = (found.sender and machine_named(found.sender)) or NOBODY
-    readers = dict.fromkeys(_place_of(machine_named(name)) for name in found.to) or {"ALL": None}
+    writer = (found.sender and machine_of(found.sender)) or NOBODY
+    readers = dict.fromkeys(_place_of(machine_of(name)) for name in found.to) or {"ALL": None}
     # One file holds messages to one machine: what went to several counts as said to all; `Original-To` names them.
     target = next(iter(readers)) if len(readers) == 1 else "ALL"
     digest = hashlib.sha256(

@@ -6,18 +6,17 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from gitsync.protocol import names
 from gitsync.protocol.address import parse_address
 from gitsync.protocol.blocks import Block
 from gitsync.protocol.ids import canonical
+from gitsync.protocol.machine_name import machine_of, other_machine
 from gitsync.protocol.message import PRIORITIES, Message, read
-from gitsync.protocol.paths import Place, valid_id
+from gitsync.protocol.paths import Place
 from gitsync.protocol.reader import Found, read_file
 
 IMPORTED = "Imported"
 """The field that `gitsync import` puts into old messages: they are history for everybody."""
 
-_NUMBER = re.compile(r"(\d{1,4})$")
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _FIELD = re.compile(
     r"(?!(?i:from|to|date|priority|type|thread|in-reply-to|subject)$)[A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*"
@@ -79,28 +78,9 @@ def hear(block: Block, ident: str, path: str, place: Place, commit_date: str, ma
 
 def forged(raw: str | None, owner: str, machines: Collection[str]) -> str:
     """Say why a From is a forgery: it names another machine than the path does; '' when it is none."""
-    if not raw:
-        return ""
-    head, slash, _ = raw.strip().partition("/")
-    if slash and valid_id(head.lower()):
-        named: str | None = head.lower()
-        certain = True
-    else:
-        named = machine_named(raw)
-        certain = named is not None and (named.isdigit() or named in machines)
-    if named is None or named == owner or not certain:
+    if raw is None or other_machine(raw, owner, machines) is None:
         return ""
     return f"says it is from {one_line(raw)[:80]}, but stands in a file of {owner}"
-
-
-def machine_named(raw: str) -> str | None:
-    """Give the machine id that a name stands for: `Computer 2 (Laptop)` is 2, `C1` is 1, `jesse` is jesse."""
-    name = names.sender(raw)
-    if name is None:
-        return None
-    number = _NUMBER.search(name) if names.is_agent(name) else None
-    named = str(int(number[1])) if number else name.lower()
-    return named if valid_id(named) or named in ("all", "any") else None
 
 
 def one_line(value: str) -> str:
@@ -134,7 +114,7 @@ def _address(raw: str) -> tuple[str | None, str | None]:
     try:
         address = parse_address(raw)
     except ValueError:
-        named = machine_named(raw)
+        named = machine_of(raw)
         if named in ("all", "any"):
             return named.upper(), None
         return named, None

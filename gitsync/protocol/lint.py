@@ -27,10 +27,11 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from gitsync.protocol import names, receipts
+from gitsync.protocol import receipts
 from gitsync.protocol.blocks import Block, FenceState, content_hash, fence_marker, is_end_line, is_start_line, parse
 from gitsync.protocol.found import Found
-from gitsync.protocol.paths import Place, classify, valid_id
+from gitsync.protocol.machine_name import other_machine
+from gitsync.protocol.paths import Place, classify
 from gitsync.protocol.problem import Problem
 from gitsync.protocol.reader import read_file
 
@@ -131,21 +132,11 @@ def _messages(data: bytes, path: str, place: Place) -> Iterator[Problem]:
             yield Problem(found.line, "draft", "a draft; it is sent when Status: draft is gone")
         if found.priority == "normal" and not _NORMAL.search(found.priority_raw or "normal"):
             yield Problem(found.line, "unknown-priority", f"{(found.priority_raw or '')[:40]!r} counts as normal")
-        if place.sender is not None and (other := _other_sender(found, place.sender)):
+        if place.sender is not None and (other := other_machine(found.sender, place.sender)):
             text = f"From says {other}, but this is the file of {place.sender}; the message is not delivered"
             yield Problem(found.line, "forged-sender", text)
     if place.kind == "messages":
         yield from _follow_ups(data, [found for found in reading.messages if not found.wrapped])
-
-
-def _other_sender(found: Found, owner: str) -> str | None:
-    """Name the machine that a message claims to be from, where it is another than the file's."""
-    if not found.sender:
-        return None
-    machine = found.sender.partition("/")[0].strip().lower()
-    if not valid_id(machine):
-        machine = (names.sender(found.sender) or "").lower()
-    return machine if valid_id(machine) and machine != owner else None
 
 
 def _follow_ups(data: bytes, by_hand: list[Found]) -> Iterator[Problem]:

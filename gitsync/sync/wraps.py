@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from gitsync.git.repo import Mailbox
 from gitsync.git.values import EXECUTABLE, REGULAR
 from gitsync.ledger.journal import Journal
-from gitsync.protocol import names
-from gitsync.protocol.paths import Place, classify, valid_id
+from gitsync.protocol.machine_name import machine_of, other_machine
+from gitsync.protocol.paths import Place, classify
 from gitsync.protocol.reader import Found
 from gitsync.sync.contents import Contents
-
-_NUMBER = re.compile(r"(\d+)")
-
-
-def machine_of(raw: str) -> str | None:
-    """Give the machine that a name stands for: `Computer 2 (Laptop)` is 2, `1/mechanic` is 1, `jesse` is jesse."""
-    head, slash, _ = raw.strip().partition("/")
-    if slash and valid_id(head.lower()):
-        return head.lower()
-    name = names.sender(raw)
-    if name is None:
-        return None
-    number = _NUMBER.search(name) if names.is_agent(name) else None
-    named = str(int(number[1])) if number else name.lower()
-    return named if valid_id(named) or named in ("all", "any") else None
 
 
 def forged(found: Found, place: Place) -> bool:
     """Say whether the text names another machine as its sender than its path does; a mere name is no machine."""
-    named = machine_of(found.sender) if found.sender else None
-    return named is not None and named != place.owner and (named.isdigit() or "/" in (found.sender or ""))
+    return other_machine(found.sender, place.owner) is not None
 
 
 def known_since(text: bytes, horizon: bytes) -> bool:
