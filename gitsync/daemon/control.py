@@ -34,7 +34,7 @@ class ProcessControl:
             "machine": process.settings.machine.id,
             "state": "healthy" if not process.unhealthy() else "unhealthy",
             "uptime_s": round(clock.monotonic() - process.started, 1),
-            "totals": {"cycles": process.cycles_run, **process.opened.ledger.counters()},
+            "totals": {"cycles": process.syncing.cycles_run, **process.opened.ledger.counters()},
         }
 
     def health(self) -> tuple[bool, Json]:
@@ -49,7 +49,7 @@ class ProcessControl:
             "last_contact_s": _rounded(facts.contact_age),
             "oldest_pending_s": _rounded(facts.pending_age),
             "interval_s": facts.interval,
-            "folder": process.last.folder if process.last is not None else "ok",
+            "folder": process.syncing.last.folder if process.syncing.last is not None else "ok",
         }
 
     async def status(self) -> Json:
@@ -60,8 +60,8 @@ class ProcessControl:
             partial(
                 status_document,
                 process.opened,
-                last=process.last,
-                contact=process.engine.contact,
+                last=process.syncing.last,
+                contact=process.syncing.engine.contact,
                 agents=process.agent_states(),
                 process=running,
             )
@@ -81,7 +81,7 @@ class ProcessControl:
 
     async def sync(self, ask: SyncAsk) -> Json:
         """Run one cycle and return the document of ``gitsync sync --json``."""
-        result = await self._process.sync(
+        result = await self._process.syncing.sync(
             Request(
                 settle_now=True,
                 accept_rewrite=ask.accept_rewrite,
@@ -99,7 +99,7 @@ class ProcessControl:
             opened.journal,
             process.settings.machine,
             opened.fleet(),
-            process.agent_names(),
+            process.delivering.names(),
             ask.to,
             ask.subject,
             ask.body,
@@ -139,7 +139,7 @@ class ProcessControl:
                 f"cannot send as {name}", f"this machine is {machine}", "leave 'from' out, or name an agent"
             )
         agent = agent if slash else name
-        if agent not in self._process.agent_names():
+        if agent not in self._process.delivering.names():
             raise UsageError(f"no agent {agent} on this machine", "field 'from' names it", "see gitsync agents")
         return agent
 

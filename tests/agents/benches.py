@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from gitsync.agents.base import Agent, Delivery, open_agent
+from gitsync.agents.base import Agent, Delivery
+from gitsync.agents.opening import open_agent
 from gitsync.agents.spec import AgentSpec
 from gitsync.demo.messages_api import Fault, serving
 

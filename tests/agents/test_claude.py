@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from gitsync import clock
-from gitsync.agents.base import Agent, Turn, open_agent, open_agents
+from gitsync.agents.base import Agent, Turn
 from gitsync.agents.claude import ClaudeAgent, Worker, turns
+from gitsync.agents.opening import open_agent, open_agents
 from gitsync.agents.prices import cost
 from gitsync.agents.spec import AgentSpec
 from gitsync.demo.messages_api import Fault, serving

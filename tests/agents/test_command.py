@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from gitsync import clock
-from gitsync.agents.base import Outcome, open_agent
+from gitsync.agents.base import Outcome
+from gitsync.agents.opening import open_agent
 from gitsync.agents.spec import AgentSpec
 from tests.agents.benches import ENVIRON, parcel
 

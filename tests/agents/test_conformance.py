@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gitsync import clock
-from gitsync.agents.base import Outcome, open_agent
+from gitsync.agents.base import Outcome
+from gitsync.agents.opening import open_agent
 from gitsync.agents.spec import AgentSpec
 from tests.agents.benches import KINDS, bench, parcel
 

@@ -10,7 +10,8 @@ import pytest
 
 from gitsync import clock
 from gitsync.agents.answer import reply_of
-from gitsync.agents.base import Outcome, open_agent
+from gitsync.agents.base import Outcome
+from gitsync.agents.opening import open_agent
 from gitsync.agents.spec import AgentSpec
 from tests.agents.benches import Service, bench, parcel, service
 

@@ -9,9 +9,9 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from tests.cli.conftest import Computer, make_computer, one, own_list, stop_processes, two
+from tests.cli.conftest import Computer, calls, make_computer, one, own_list, stop_processes, two
 
-__all__ = ["Computer", "eventually", "http", "make_computer", "one", "own_list", "stop_processes", "two"]
+__all__ = ["Computer", "calls", "eventually", "http", "make_computer", "one", "own_list", "stop_processes", "two"]
 
 QUICK = """
 [sync]

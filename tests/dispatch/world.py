@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gitsync import clock
-from gitsync.agents.base import Agent, open_agents
+from gitsync.agents.base import Agent
+from gitsync.agents.opening import open_agents
 from gitsync.agents.spec import AgentSpec
 from gitsync.dispatch.dispatcher import Claim, Dispatcher
 from gitsync.dispatch.settings import DispatchSettings
