@@ -64,9 +64,9 @@ def _ended(pid: int) -> bool:
 
 def _holds_lock(settings: Settings, pid: int) -> bool:
     """Say whether the process is the one that works on the clone: pids and ports are used again after a crash."""
-    from gitsync.sync.lock import read_owner
+    from gitsync.sync.lock import holder
 
-    owner = read_owner(settings.clone_lock_file)
+    owner = holder(settings.clone_lock_file)
     return owner is not None and owner.pid == pid
 
 

@@ -48,11 +48,13 @@ class Dispatcher:
         release: Callable[[str], Awaitable[object]] | None = None,
         refresh: Callable[[], Awaitable[bool]] | None = None,
         changed: Callable[[], None] = lambda: None,
+        allowed: Callable[[], bool] = lambda: True,
     ) -> None:
         """Take what is needed.
 
         `candidates` gives what may be dispatched now, in order; `claim` and `release` are the engine's; `refresh`
-        brings the ledger up to the remote's tip and says whether it could; `changed` asks for a sync soon.
+        brings the ledger up to the remote's tip and says whether it could; `changed` asks for a sync soon; `allowed`
+        says whether this machine may act at all: while it is False nothing starts, whatever is queued.
         """
         self._journal = journal
         self._ledger = ledger
@@ -62,6 +64,7 @@ class Dispatcher:
         self._candidates = candidates
         self._refresh = refresh
         self._changed = changed
+        self._allowed = allowed
         self._claims = Claims(journal, ledger, settings, claim, release, changed)
         self._books = Books(journal, settings.machine.id)
         self._jobs: dict[tuple[str, str], Job] = {}
@@ -148,6 +151,8 @@ class Dispatcher:
 
     async def _round(self) -> None:
         await self._books.pay()
+        if not self._allowed():
+            return
         arrived = list(await asyncio.to_thread(self._candidates))
         keys = {envelope.key for envelope in arrived}
         for name, job in list(self._jobs.items()):
@@ -225,7 +230,7 @@ class Dispatcher:
         return min(names, key=burden)
 
     def _start(self) -> None:
-        if self._draining:
+        if self._draining or not self._allowed():
             return
         room = {name: agent.spec.concurrency for name, agent in self._agents.items()}
         for job in self._jobs.values():

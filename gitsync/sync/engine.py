@@ -117,6 +117,11 @@ class Engine:
         """Give the random id of this installation."""
         return self._presence.install
 
+    @property
+    def doubled(self) -> bool:
+        """Say whether another machine was last seen to use our id: then this one must not act (PROTOCOL 7)."""
+        return self._presence.doubled
+
     def configure(self, settings: SyncSettings, machine: Machine) -> None:
         """Take new settings from the next cycle on; machine id and branch cannot change this way."""
         self._machine = replace(machine, id=self._machine.id)
@@ -136,6 +141,8 @@ class Engine:
 
     def claim(self, message_id: str) -> Claim:
         """Try to become the one machine that executes a message to ANY."""
+        if self._presence.doubled:
+            return "away"
         if self._presence.fallback:
             return "unsupported"
         return self._claims.claim(message_id, self._presence.install)
@@ -201,7 +208,7 @@ class Engine:
             return
         self._known.preflight()
         old, new = self._known.tree(run.local), self._known.tree(tip)
-        todo = wanted(self._mailbox, old, new, run.captured.stale, skip, self._placeable)
+        todo = wanted(self._mailbox, old, new, run.captured.stale, skip)
         try:
             placed = self._materialise.place(todo)
             if placed.surprised:
@@ -221,9 +228,6 @@ class Engine:
         except FolderPaused as error:
             run.folder = " ".join(part for part in (error.what, error.why) if part)
             run.later.append(2.0)
-
-    def _placeable(self, path: str) -> bool:
-        return path not in self._capture.folder.odd
 
     def _wrap_delay(self) -> float:
         return self._known.settings.wrap_delay + clock.jitter(0.0, self._known.settings.wrap_delay / 2)

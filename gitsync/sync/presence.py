@@ -117,8 +117,8 @@ class Presence:
         self._seen: str | None = None
         self._looked = False
         self._refused = journal.meta("refs") == "refused"
-        self.doubled = False
-        """Whether the last look found our id in other hands."""
+        self.doubled = journal.meta("double") is not None
+        """Whether the last look, perhaps of a former process, found our id in other hands."""
         self._times: dict[str, int] = {}
         self._machines: dict[str, str] = {}
 

@@ -130,3 +130,31 @@ def test_in_the_foreground_until_interrupted(one: Computer) -> None:
             process.wait()
     assert process.returncode in (0, 130)
     assert b"Traceback" not in err
+
+
+def test_a_process_id_used_again_is_not_ours(up: Computer) -> None:
+    """A killed process leaves its notes behind; whoever has its number now must not be stopped."""
+    os.kill(up.ask("status")["process"]["pid"], signal.SIGKILL)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        for note in (up.root / ".gitsync" / "daemon.json", *up.mailbox.glob(".git/gitsync/*.lock")):
+            note.write_text(json.dumps({**json.loads(note.read_text()), "pid": stranger.pid}))
+        assert up.ask("status")["process"] is None
+        assert "no process" in up.ok("down")
+        up.ok("up", "--detach")
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+
+
+def test_send_beside_a_process_that_dies(up: Computer, two: Computer) -> None:
+    """It is durable without the process's word, which may never come."""
+    pid = up.ask("status")["process"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        ident = up.ask("send", "2", "Last words", "-m", "take care")["id"]
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    up.ok("up", "--detach")
+    deadline = time.monotonic() + 15
+    while [entry["id"] for entry in two.ask("inbox")] != [ident]:
+        assert time.monotonic() < deadline
+        two.ok("sync")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -211,3 +212,36 @@ def test_nothing_stays_behind(one: Computer, stop_processes: list[Computer]) -> 
     journal = sqlite3.connect(one.mailbox / ".git" / "gitsync" / "journal.sqlite3")
     assert journal.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     journal.close()
+
+
+def test_a_copy_of_everything_hands_over_nothing(
+    one: Computer, two: Computer, stop_processes: list[Computer], tmp_path: Path
+) -> None:
+    """Two that share an id find the same messages; neither acts until a person has said which of them shall."""
+    calls = tmp_path / "calls"
+    agent = f"""
+[[agents]]
+name = "worker"
+kind = "command"
+argv = ["{sys.executable}", "-c", "open('{calls}', 'a').write('x')"]
+default = true
+"""
+    one.settings(QUICK + agent)
+    two.ask("send", "1", "Launch", "-m", "once")
+    two.ok("sync")
+    assert one.ask("sync")["received"] == 1
+    copy = Computer(tmp_path / "copy", "1")
+    shutil.copytree(one.root, copy.root, symlinks=True)
+    copy("init", "--id", "1")  # it says that the id is taken; the settings are this person's from now on
+    for computer in (copy, one):
+        stop_processes.append(computer)
+        computer.ok("up", "--detach")
+    for computer in (copy, one):
+        eventually(lambda computer=computer: "another machine uses" in (computer.ask("status")["sync"]["error"] or ""))
+        computer("send", "self/worker", "Local", "-m", "once")
+    time.sleep(1.5)
+    assert not calls.exists()
+    one.ok("down")
+    one.ok("init", "--id", "1", "--take-over")
+    one.ok("up", "--detach")
+    eventually(lambda: calls.exists() and calls.read_text() == "xx")

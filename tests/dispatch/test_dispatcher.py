@@ -714,3 +714,24 @@ def test_what_is_busy_says_so(world: World) -> None:
             assert dispatcher.busy() == {"worker": 2, "later": 0}
 
     asyncio.run(act())
+
+
+def test_who_may_not_act_starts_nothing_of_what_is_queued(world: World) -> None:
+    """Another machine with the same id: found while three messages waited for the one place of an agent."""
+    may = [True]
+    world.arrive(*(letter(subject=f"No {number}") for number in range(3)))
+
+    async def act() -> None:
+        spec = program("import time; time.sleep(0.3)")
+        async with running(world, world.dispatcher(spec, allowed=lambda: may[0])) as dispatcher:
+            await dispatcher.consider()
+            await until(lambda: bool(world.intents()))
+            may[0] = False
+            await until(lambda: settled(world))
+            await dispatcher.consider()
+            assert [state for _, state in world.states()] == ["done"]
+            may[0] = True
+            await dispatcher.consider()
+            await until(lambda: settled(world, 3))
+
+    asyncio.run(act())

@@ -84,7 +84,7 @@ class World:
 
     def dispatcher(self, *specs: AgentSpec, environ: Mapping[str, str] | None = None, **settings: Any) -> Dispatcher:
         """Open agents and a dispatcher, as a start of the process does."""
-        refresh = settings.pop("refresh", None)
+        refresh, allowed = settings.pop("refresh", None), settings.pop("allowed", lambda: True)
         self.agents = open_agents(specs, self.root, environ=environ)
         quick = {"backoff": 0.05, "claim_wait": (0.0, 0.01), "claim_wait_worse": (0.3, 0.3)}
         return Dispatcher(
@@ -97,6 +97,7 @@ class World:
             release=self._release,
             refresh=refresh,
             changed=self._changed,
+            allowed=allowed,
         )
 
     async def _claim(self, ident: str) -> Claim:
