@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from gitsync.protocol import dates
 from gitsync.protocol.lines import BLANK, HEADING, OPAQUE, TEXT, Lines
@@ -31,6 +32,8 @@ SYNONYMS = {"by": "from", "prepared by": "from", "reporter": "from", "for": "to"
 MOST_LINES = 80
 """Lines a header may have; below them it is text. Keeps the reader linear whatever the input."""
 MOST_BLANKS = 5
+_LOOKED_AT_AGAIN = 256
+"""Lines remembered: headings in a row each look at the same lines below them."""
 _MOST_HEADINGS = 10
 _MOST_RECIPIENTS = 40
 _LONGEST = 4000
@@ -136,15 +139,20 @@ def split_line(text: str, *, top: bool = False) -> list[Field]:
     """Give the fields of one line, in order; none where the line is text."""
     if len(text) > _LONGEST or (":" not in text and "：" not in text):
         return []
+    return list(_split(text, top))
+
+
+@lru_cache(maxsize=_LOOKED_AT_AGAIN)
+def _split(text: str, top: bool) -> tuple[Field, ...]:
     stripped = text.strip()
     if stripped.startswith("|") and stripped.endswith("|") and len(stripped) > 2:
         text = stripped[1:-1].strip()
     first = _one(text, top)
     if first is None:
-        return []
+        return ()
     if not any(mark in text for mark in "•·|") and text.count("**") < 4:
-        return [first]
-    return _several(text, top) or [first]
+        return (first,)
+    return tuple(_several(text, top)) or (first,)
 
 
 def read_header(lines: Lines, start: int, *, top: bool = False, stop: int | None = None) -> Header:
@@ -213,12 +221,9 @@ def _fields_at(lines: Lines, line: int, limit: int, top: bool) -> tuple[list[Fie
 
 def _heading_field(lines: Lines, line: int, limit: int, top: bool) -> tuple[list[Field], int]:
     """Read `## K: v`, and `## K` with its text below."""
-    raw = re.sub(r"^[ \t]{0,3}#{1,6}[ \t]+", "", lines.text(line))
-    found = [each for each in split_line(raw, top=top) if each.meaning is not None and each.value]
+    found, name, meaning = _in_heading(lines.text(line), top)
     if found:
-        return [replace(each, headed=True) for each in found], line + 1
-    name = plain(raw).rstrip(":")
-    meaning = meaning_of(name)
+        return list(found), line + 1
     if meaning is None:
         return [], line
     below = _skip_blank(lines, line + 1, limit)
@@ -229,6 +234,17 @@ def _heading_field(lines: Lines, line: int, limit: int, top: bool) -> tuple[list
     if len(value) > 300 or value[0] in "-+>|" or split_line(value) or following == TEXT:
         return [], line
     return [Field(name, meaning, value)], below + 1
+
+
+@lru_cache(maxsize=_LOOKED_AT_AGAIN)
+def _in_heading(text: str, top: bool) -> tuple[tuple[Field, ...], str, str | None]:
+    """Give the known fields of a heading's line, or else its name and what that means."""
+    raw = re.sub(r"^[ \t]{0,3}#{1,6}[ \t]+", "", text)
+    found = tuple(
+        replace(each, headed=True) for each in split_line(raw, top=top) if each.meaning is not None and each.value
+    )
+    name = plain(raw).rstrip(":")
+    return found, name, meaning_of(name)
 
 
 def _listed(lines: Lines, line: int, limit: int) -> tuple[list[str], int]:

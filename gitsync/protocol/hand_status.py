@@ -19,7 +19,7 @@ _STATES = {
     "WORKING": r"working|in[ _-]progress|busy|executing|building|deploying",
     "SYNCING": r"sync(?:ing|hronizing|hronising)?|pulling|pushing",
     "OFFLINE": (
-        r"offline|(?:clean )?shut(?:ting)?[ -]?down|stopped|disconnected|down|dead|signed off"
+        r"offline|shut(?:ting)?[ -]?down|stopped|disconnected|down|dead|signed off"
         r"|not (?:yet )?(?:connected|deployed)"
     ),
     "EMERGENCY": r"emergency|panic",
@@ -31,7 +31,7 @@ _SUBJECT = frozenset(
 _STATE_NAMES = frozenset({"status", "state", "current status", "current state"})
 _HEADING = re.compile(r"(?:current\s)?(?:status|state)\s*:\s*(?P<state>\S.*)$", re.IGNORECASE)
 _TITLE_SAYS = re.compile(r"\b(?:status|check[\s-]?in)\b", re.IGNORECASE)
-_SPEAKS = re.compile(rf"(?P<who>{names.AGENT}(?:_\w+?(?=-session|\b))?|instance\s+(?P<name>[\w]+))", re.IGNORECASE)
+_SPEAKS = re.compile(rf"(?P<who>{names.AGENT}(?:_\w+)?|instance\s+(?P<name>[\w]+))", re.IGNORECASE)
 _LONG = 30
 """Lines at the top, and at the end, in which a page's own state is looked for."""
 _HEADINGS = 40

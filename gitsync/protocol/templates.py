@@ -121,7 +121,7 @@ def _may_stand_in_brackets(inner: str) -> bool:
 
 def _slot(inner: str) -> bool:
     text = plain(inner).strip()
-    if text.lower() in _ALONE or _UNEXPANDED.search(text) or text.lower() in ("c", "t"):
+    if text.lower() in _ALONE or _UNEXPANDED.search(text):
         return True
     options = _OPTIONS.split(text)
     if len(options) > 1 and all(options):

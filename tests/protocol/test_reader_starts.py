@@ -238,7 +238,10 @@ SEVERAL = {
         "# Log\n\n## 2025-11-07 14:30 - up\n\nText.\n\n---\nFrom: C1\nTo: C2\nDate: 2025-11-07\n\nText.\n\n---\n\n**From:** C2\n**To:** C1\n**Subject:** b\n\nText.\n",
         [(3, 5), (8, 12), (16, 20)],
     ),
-    "letters-only": ("From: C1\nTo: C2\n\nText.\n\n---\n\nFrom: C2\nTo: C1\nPriority: low\n\nText.\n", [(1, 4), (8, 12)]),
+    "letters-only": (
+        "From: C1\nTo: C2\n\nText.\n\n---\n\nFrom: C2\nTo: C1\nPriority: low\n\nText.\n",
+        [(1, 4), (8, 12)],
+    ),
     "log-with-days-in-slashes": ("# Log\n\n## 11/07/2025 2:30 PM EST - up\n\nText.\n", [(3, 5)]),
     "same-level-after-a-rule": (f"# Inbox\n\n## Hello\n{HEADER}\nText.\n\n---\n\n## Other things\n\nText.\n", [(3, 7)]),
     "same-level-without-a-rule": (f"# Inbox\n\n## Hello\n{HEADER}\nText.\n\n## Part two\n\nText.\n", [(3, 11)]),
