@@ -26,6 +26,8 @@ OPTIONS: tuple[str, ...] = tuple(
         "fetch.writeCommitGraph=false",
         "push.recurseSubmodules=no",
         "push.followTags=false",
+        "commit.gpgSign=false",  # ours are unsigned by design, and a key may ask for its passphrase (row 21)
+        "push.gpgSign=false",  # most hosts refuse a signed push
         "credential.interactive=false",
     )
     for part in ("-c", setting)
