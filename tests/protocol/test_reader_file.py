@@ -304,6 +304,8 @@ HOSTILE = {
     "recipients": b"To:\n- a\n",
     "underlines": b"a\n---\nFrom: C1\n\n",
     "messages-sections": b"# MESSAGES\n## TO C2:\n",
+    "letters": b"From: C1\nTo: C2\nDate: x\n\nx\n\n---\n",
+    "markup": b"# `a` _b_ [c](d)\n",
     "stars": b"**" * 8,
     "one-line": b"<!-- # [a](b) **From:** _x_ `c` 12:30 -- ",
 }
