@@ -21,7 +21,7 @@ from pathlib import Path
 
 from gitsync.clock import monotonic, sleep
 from gitsync.errors import FolderPaused
-from gitsync.git.objects import object_id, to_bytes
+from gitsync.git.objects import inside, object_id, to_bytes
 from gitsync.git.values import REGULAR, SUBMODULE, SYMLINK, Change, Entry
 
 PATIENCE = 1.0  # seconds that another git may hold the lock
@@ -109,7 +109,8 @@ def _moved(data: bytes, work_tree: Path, changes: list[Change]) -> bytes:
             items.pop((name, 0), None)
         else:
             added = added or item is None
-            items[name, 0] = _compose(name, change.new, work_tree / change.path, item)
+            file = work_tree / change.path if inside(change.path) else None
+            items[name, 0] = _compose(name, change.new, file, item)
     if added:
         _drop_clashes(items, changes)
     ordered = sorted(items.items())
@@ -164,7 +165,7 @@ def parse(data: bytes) -> tuple[int, dict[tuple[bytes, int], Item]]:
     return version, items
 
 
-def _compose(name: bytes, entry: Entry, file: Path, old: Item | None) -> Item:
+def _compose(name: bytes, entry: Entry, file: Path | None, old: Item | None) -> Item:
     sha = bytes.fromhex(entry.sha)
     times, numbers, size = _stat(file, entry)
     flags = min(len(name), 0xFFF)
@@ -181,10 +182,10 @@ def _compose(name: bytes, entry: Entry, file: Path, old: Item | None) -> Item:
     return Item(entry.mode, sha, True, raw)
 
 
-def _stat(file: Path, entry: Entry) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int], int]:
+def _stat(file: Path | None, entry: Entry) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int], int]:
     """Return what git remembers of a file that holds exactly this entry; zeros make git look for itself."""
     unknown = (0, 0, 0, 0), (0, 0, 0, 0), 0
-    if entry.mode in (SYMLINK, SUBMODULE):
+    if entry.mode in (SYMLINK, SUBMODULE) or file is None:
         return unknown
     try:
         handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -52,10 +52,22 @@ def compose_tree(entries: Mapping[bytes, Entry]) -> bytes:
 
 def check_path(path: str) -> list[bytes]:
     """Split a path; ValueError for one that leaves the tree or that git would refuse to check out."""
-    parts = to_bytes(path).split(b"/")
-    if any(part in (b"", b".", b"..") or part.lower() == b".git" or b"\0" in part for part in parts):
+    if not inside(path):
         raise ValueError(f"not a path inside the mailbox: {path!r}")
-    return parts
+    return to_bytes(path).split(b"/")
+
+
+def inside(path: str) -> bool:
+    """Say whether a path from a tree may be written at all; git's own servers let others through by default."""
+    return all(
+        part not in ("", ".", "..") and "\0" not in part and not _GIT.fullmatch(part) for part in path.split("/")
+    )
+
+
+# What some file system takes for `.git`: by case, by trailing dots and blanks, by its short name or a stream's
+# (Windows), by letters of no width (macOS). CVE-2014-9390, CVE-2019-1353.
+_BLANK = "[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]*"
+_GIT = re.compile(rf"{_BLANK}(?:\.{_BLANK}g{_BLANK}i{_BLANK}t|git~1){_BLANK}[. ]*(?::.*)?", re.IGNORECASE | re.DOTALL)
 
 
 _PERSON = re.compile(r"(?P<name>.*?) ?<(?P<email>[^>]*)>(?: (?P<date>-?\d+))?(?: (?P<tz>[+-]\d+))?", re.DOTALL)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gitsync import clock
+from gitsync.git.objects import inside
 from gitsync.git.repo import Commit, Entry, Mailbox, Person
 from gitsync.git.values import EXECUTABLE, REGULAR
 from gitsync.ledger.values import Op, receipt_of
@@ -54,6 +55,14 @@ class Built:
     """Whether a person's commits were made anew, so that the old ones need a rescue ref."""
     refused: list[tuple[int, str]] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
+
+
+class BlockedError(Exception):
+    """Something on the branch stands where a file of ours belongs; it may hold what a person wrote."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.text)
+        self.trouble = trouble
 
 
 class Builder:
@@ -144,6 +153,8 @@ class Builder:
         self._merge_file(built, path, base, data, executable=executable)
 
     def _refused_entry(self, path: str, entry: Entry | None) -> str | None:
+        if not inside(path):
+            return "leaves the mailbox"
         if entry is None or classify(path).kind == "other":
             return None
         if entry.mode not in FILES:
@@ -207,6 +218,10 @@ class Builder:
         for op in work.ops:
             try:
                 changed = self._apply(draft, op, retried=op.seq in work.retried)
+            except BlockedError as error:
+                if error.trouble not in built.troubles:
+                    built.troubles.append(error.trouble)
+                continue  # it stays in the queue until somebody has cleared the way
             except ValueError as error:
                 built.refused.append((op.seq, str(error)))
                 continue
@@ -217,7 +232,7 @@ class Builder:
                 receipts += 1
             if changed:
                 touched.add(changed)
-        status = self._status(draft, work.status)
+        status = self._status(built, work.status)
         archived = sum(self._rotate(draft, path) for path in sorted(touched))
         person = self.person()
         note = commits.compose(
@@ -257,7 +272,7 @@ class Builder:
         """Put one operation into the draft; give the path it changed, None where it is there already."""
         me = self.machine.id
         if op.kind == "message":
-            path = messages_path(me, _machine_part(op.to))
+            path = _clear(draft, messages_path(me, _machine_part(op.to)))
             data = draft.read(path)
             if op.ident in block_ids(data) or (retried and self._archived(draft, path, op.ident)):
                 return None
@@ -268,7 +283,7 @@ class Builder:
             return path
         if op.kind == "receipt":
             receipt = receipt_of(op)
-            path = receipts_path(me, receipt.date[:7])
+            path = _clear(draft, receipts_path(me, receipt.date[:7]))
             data = draft.read(path)
             text = receipt_line(receipt).rstrip("\n").encode("utf-8", "surrogateescape")
             if data is not None and text in data.splitlines():
@@ -308,10 +323,15 @@ class Builder:
                 return True
         return False
 
-    def _status(self, draft: Draft, status: Status | None) -> bool:
+    def _status(self, built: Built, status: Status | None) -> bool:
+        draft = built.draft
         if status is None:
             return False
-        path = status_path(self.machine.id)
+        try:
+            path = _clear(draft, status_path(self.machine.id))
+        except BlockedError as error:
+            built.troubles.append(error.trouble)
+            return False
         data = draft.read(path)
         if data is not None and (told := read_status(data)) is not None and same_page(told, status):
             return False
@@ -347,6 +367,12 @@ class Builder:
         draft.write(path, kept)
         draft.write(target, moved)
         return len(block_ids(moved))
+
+
+def _clear(draft: Draft, path: str) -> str:
+    if why := draft.blocked(path):
+        raise BlockedError(Trouble(path=path, text=f"{why}: what this machine would write there waits"))
+    return path
 
 
 def same_page(told: Status, status: Status) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from gitsync.git.objects import inside
 from gitsync.git.repo import Change, Entry, Mailbox
-from gitsync.git.values import EXECUTABLE, REGULAR
+from gitsync.git.values import EXECUTABLE, REGULAR, SUBMODULE, SYMLINK
 from gitsync.ledger.journal import Journal
 from gitsync.protocol.paths import classify
 from gitsync.sync import bases
 from gitsync.sync.contents import Contents, block_ids
+from gitsync.sync.draft import in_the_way
 from gitsync.sync.folder import Folder
 from gitsync.sync.ignore import Rule, ignored, parse_rules, temporary
 from gitsync.sync.settings import SyncSettings
@@ -49,6 +51,11 @@ class Captured:
     gone: int = 0
     """Messages that would go if the edits were taken; 0 unless that is a mass deletion."""
     total: int = 0
+
+
+def _odd(entry: Entry) -> str:
+    kinds = {SYMLINK: "is a symbolic link", SUBMODULE: "is a submodule"}
+    return kinds.get(entry.mode, "is a path that leaves the mailbox")
 
 
 class Capture:
@@ -184,8 +191,9 @@ class Capture:
         unplaced: Mapping[str, str],
     ) -> None:
         entry = self.expected.get(path)
-        if entry is not None and entry.mode not in FILES:
-            self._nothing.add(path)  # a link or a submodule on the branch: not ours to read or to write
+        if entry is not None and (entry.mode not in FILES or not inside(path)):
+            self._nothing.add(path)  # not ours to read or to write, so not deleted here either
+            captured.troubles.append(Trouble(path=path, text=f"{_odd(entry)} on the branch: not placed here"))
             return
         if self._below_odd(path) or unplaced.get(path):
             self._nothing.add(path)
@@ -199,6 +207,10 @@ class Capture:
         at_tip = self._mailbox.lookup(tip, path) if tip else None
         if entry is None and self._ignored(path):
             self._nothing.add(path)
+            return
+        if blob is not None and (why := in_the_way(self._mailbox, tip, path)):
+            self._nothing.add(path)
+            captured.troubles.append(Trouble(path=path, text=f"{why}: left alone"))
             return
         if blob == (at_tip.sha if at_tip else None):
             captured.stale.add(path)  # already what it shall be; only the local branch lags

@@ -42,6 +42,10 @@ class Draft:
         """Say whether anything is at a path."""
         return self._changes[path] is not None if path in self._changes else self.entry(path) is not None
 
+    def blocked(self, path: str) -> str | None:
+        """Say what on the branch keeps a file from being there."""
+        return in_the_way(self._mailbox, self.tree, path)
+
     def write(self, path: str, data: bytes | None, *, executable: bool | None = None) -> None:
         """Change a file; None removes it. The mode stays unless it is said."""
         if data == self.read(path) and (data is not None or not self.exists(path)):
@@ -76,3 +80,16 @@ class Draft:
         self.tree = tree
         self.commits.append(self.tip)
         return True
+
+
+def in_the_way(mailbox: Mailbox, tree: str | None, path: str) -> str | None:
+    """Say what keeps a file from being at a path: a folder there, or above it something that is none."""
+    parts = path.split("/")
+    for depth in range(1, len(parts) + 1):
+        name = "/".join(parts[:depth])
+        entry = mailbox.lookup(tree, name) if tree else None
+        if entry is None:
+            return None
+        if entry.is_tree == (depth == len(parts)):
+            return f"{name} is a folder on the branch" if entry.is_tree else f"{name} is no folder on the branch"
+    return None

@@ -260,7 +260,7 @@ class Engine:
             retry_after=min(later) if later else None,
             remote_contact=run.contact,
             changed=run.changed,
-            troubles=(*run.captured.troubles, *run.troubles),
+            troubles=tuple(dict.fromkeys((*run.captured.troubles, *run.troubles))),
         )
 
 

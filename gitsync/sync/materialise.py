@@ -6,11 +6,12 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gitsync import clock
+from gitsync.git.objects import inside
 from gitsync.git.repo import Entry, Mailbox
 from gitsync.git.values import EXECUTABLE, REGULAR
 from gitsync.ledger.journal import Journal
@@ -37,14 +38,6 @@ class Placed:
     """Whether something other than expected came out: a person's save, to be merged soon."""
 
 
-def safe(path: str) -> bool:
-    """Say whether a path from a tree may be written at all."""
-    parts = path.split("/")
-    return not path.startswith("/") and all(
-        part not in ("", ".", "..") and part.lower().rstrip(" .") != ".git" and "\0" not in part for part in parts
-    )
-
-
 class Materialise:
     """Place files, keep what they displaced, and look at that again."""
 
@@ -66,7 +59,7 @@ class Materialise:
         result = Placed()
         todo: list[tuple[str, str | None, Entry | None]] = []
         for path, entry in sorted(wanted.items(), key=lambda item: (item[1] is not None, item[0])):
-            if (entry is not None and entry.mode not in FILES) or not safe(path):
+            if (entry is not None and entry.mode not in FILES) or not inside(path):
                 continue
             held = self._capture.on_disk(path)
             if held == (entry.sha if entry else None):
@@ -313,18 +306,11 @@ class Materialise:
 
 
 def wanted(
-    mailbox: Mailbox,
-    old: str | None,
-    new: str | None,
-    also: Iterable[str],
-    skip: Collection[str],
-    own: Callable[[str], bool],
+    mailbox: Mailbox, old: str | None, new: str | None, also: Iterable[str], skip: Collection[str]
 ) -> dict[str, Entry | None]:
     """Give the entries to place: what differs between two trees, and `also`, without `skip`."""
-    todo = {
-        change.path: change.new for change in mailbox.changed(old, new) if change.path not in skip and own(change.path)
-    }
+    todo = {change.path: change.new for change in mailbox.changed(old, new) if change.path not in skip}
     for path in also:
-        if path not in skip and own(path):
+        if path not in skip:
             todo[path] = mailbox.lookup(new, path) if new else None
     return todo

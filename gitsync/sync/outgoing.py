@@ -93,7 +93,7 @@ class Outgoing:
         except LostRace:
             self._tempo.lost(clock.monotonic())
             return False
-        return True
+        return not run.ops  # what something on the branch keeps from landing may find it gone after a fetch
 
     def flush(self, run: Cycle) -> None:
         """Build and push until it is on the remote; a lost race builds anew from the new tip."""
