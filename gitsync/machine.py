@@ -218,10 +218,11 @@ def status_document(
     contact: float | None,
     agents: AgentStates | None,
     process: Json | None,
+    words: Mapping[str, str] | None = None,
 ) -> Json:
     """Return the document of ``gitsync status --json``.
 
-    ``contact`` is a monotonic second; ``agents`` is None without a process.
+    ``contact`` is a monotonic second; ``agents`` is None without a process; ``words`` say why an agent is as it is.
     """
     machine = opened.settings.machine
     former = opened.last_sync() if last is None and contact is None else {}
@@ -236,12 +237,13 @@ def status_document(
             "last_contact": _ago(age) if age is not None else None,
             "age_s": round(age, 1) if age is not None else None,
             "pending": opened.journal.pending_count(),
+            "pending_quiet": opened.journal.pending_count(urgent=False),
             "error": last.error if last is not None else former.get("error"),
             "remedy": last.remedy if last is not None else None,
             "folder": last.folder if last is not None else None,
         },
         "computers": computers_document(opened, alive=process is not None, state=own),
-        "agents": agents_document(opened, agents),
+        "agents": agents_document(opened, agents, words or {}),
         "blockers": blockers(opened),
         "counters": opened.ledger.counters(),
     }
@@ -259,7 +261,7 @@ def computers_document(opened: Opened, *, alive: bool, state: str | None = None)
     )
 
 
-def agents_document(opened: Opened, agents: AgentStates | None) -> list[Json]:
+def agents_document(opened: Opened, agents: AgentStates | None, words: Mapping[str, str]) -> list[Json]:
     """Return the agents of this machine; without a process nobody works, and only what waits is known."""
     rows = []
     for spec in opened.settings.agents:
@@ -270,6 +272,7 @@ def agents_document(opened: Opened, agents: AgentStates | None) -> list[Json]:
                 "name": spec.name,
                 "kind": spec.kind,
                 "state": state,
+                "detail": words.get(spec.name) or None,
                 "queue": queue + waiting,
                 "types": list(spec.types),
                 "specialty": spec.specialty,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from gitsync.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, GitsyncError
+from gitsync.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, GitsyncError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_OK
     except GitsyncError as error:
         _tell(error.what, error.why, error.remedy)
-        _keep_traceback(args)
+        if error.exit_code == EXIT_ERROR:  # the others say all there is: a wrong call, a refusal, a remote that is away
+            _keep_traceback(args)
         return error.exit_code
     except Exception as error:
         kept = _keep_traceback(args)
@@ -55,7 +56,11 @@ def _parse(words: list[str]) -> Namespace:
         return cast("Namespace", SimpleNamespace(run="hooking:hook", name=words[1], rest=[], dir=None))
     from gitsync.cli.parser import build
 
-    return build().parse_args(words)
+    parser = build()
+    if not words:
+        parser.print_help(sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+    return parser.parse_args(words)
 
 
 def _function(run: str) -> Callable[[Namespace], int]:

@@ -6,11 +6,14 @@ Nothing is imported here but argparse: the verb's module is loaded when it runs,
 from __future__ import annotations
 
 import argparse
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from gitsync import __version__
+from gitsync.errors import EXIT_USAGE
 
 DESCRIPTION = "The AI agents on your computers talk through a git repository that you can read and edit by hand."
 
@@ -20,8 +23,35 @@ exit codes: 0 ok, 1 error with a remedy, 2 usage, 3 refused by policy, 75 try la
 
 PRIORITIES = ("low", "normal", "high", "urgent")
 
-Parser = argparse.ArgumentParser
+AN_ID = "a message; the first characters are enough"
+
 Add = Callable[..., Any]
+
+
+class Parser(argparse.ArgumentParser):
+    """Say what is wrong with a call in the shape of every other failure: what, why, what to do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the failure and leave with the exit code of a wrong call."""
+        found = _UNKNOWN_VERB.match(message)
+        if found is not None:
+            what, why = f"there is no verb {found[1]}", _nearest(found[1].strip("'\""), self)
+        else:
+            what, why = message, " ".join(self.format_usage().split())
+        print(f"gitsync: {what}", why, f"see: {self.prog} --help", sep="\n  ", file=sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+
+
+_UNKNOWN_VERB = re.compile(r"argument VERB: invalid choice: (.*) \(choose from ")
+
+
+def _nearest(word: str, parser: argparse.ArgumentParser) -> str:
+    from difflib import get_close_matches
+
+    verbs = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    shown = [action.dest for action in verbs._get_subactions()]  # the hidden ones are for git and hooks
+    near = get_close_matches(word, shown, n=2, cutoff=0.5)
+    return f"did you mean: {' or '.join(near)}?" if near else "known are: " + ", ".join(shown)
 
 
 def build() -> Parser:
@@ -92,7 +122,7 @@ def _body(sub: Parser) -> None:
     given.add_argument("source", nargs="?", choices=["-"], metavar="-", help="take the text from standard input")
     sub.add_argument("--as", dest="sender", metavar="AGENT", help="write as this agent of this computer")
     sub.add_argument("--type", default="", metavar="WORD", help="what kind of work it is; agents may choose by it")
-    sub.add_argument("--priority", choices=PRIORITIES, default="normal")
+    sub.add_argument("--priority", choices=PRIORITIES, default="normal", help="how urgent it is (default: normal)")
     sub.add_argument("--wait", metavar="S", help="wait for the answer, seconds or 5m; print it")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
@@ -100,47 +130,53 @@ def _body(sub: Parser) -> None:
 def _writing(verb: Add) -> None:
     sub = verb("send", "writing:send", "send a message; print its id")
     sub.add_argument("to", metavar="TO", help="2, 2/builder, all, any, a local agent, or self/AGENT")
-    sub.add_argument("subject", metavar="SUBJECT")
+    sub.add_argument("subject", metavar="SUBJECT", help="one line")
     _body(sub)
-    sub.add_argument("--thread", metavar="ID")
-    sub.add_argument("--in-reply-to", metavar="ID")
+    sub.add_argument("--thread", metavar="ID", help="the conversation it belongs to")
+    sub.add_argument("--in-reply-to", metavar="ID", help="the message it answers")
 
     sub = verb("reply", "writing:reply", "answer a message")
-    sub.add_argument("id", metavar="ID")
+    sub.add_argument("id", metavar="ID", help=AN_ID)
+    sub.add_argument("--done", action="store_true", help="and say that the message is done, as ack does")
     _body(sub)
 
     sub = verb("ack", "writing:ack", "say what became of a message")
-    sub.add_argument("id", metavar="ID")
-    sub.add_argument("--agent", metavar="A", help="the agent that had it")
+    sub.add_argument("id", metavar="ID", help=AN_ID)
+    sub.add_argument("--agent", metavar="A", help="the agent that had it, where several did")
     outcome = sub.add_mutually_exclusive_group()
-    for word in ("done", "failed", "refused"):
-        outcome.add_argument(f"--{word}", dest="outcome", action="store_const", const=word)
+    for word, says in (
+        ("done", "it has been worked on (default)"),
+        ("failed", "it could not be done"),
+        ("refused", "it will not be done"),
+        ("again", "it is held, uncertain or taken: hand it over once more"),
+    ):
+        outcome.add_argument(f"--{word}", dest="outcome", action="store_const", const=word, help=says)
     sub.set_defaults(outcome="done")
-    sub.add_argument("--reason", default="", metavar="TEXT")
+    sub.add_argument("--reason", default="", metavar="TEXT", help="a word for the sender")
 
     sub = verb("withdraw", "writing:withdraw", "take back a message of this computer")
-    sub.add_argument("id", metavar="ID")
+    sub.add_argument("id", metavar="ID", help=AN_ID)
 
 
 def _reading(verb: Add) -> None:
     sub = verb("inbox", "reading:inbox", "messages to this computer", json=True)
-    sub.add_argument("--agent", metavar="A")
+    sub.add_argument("--agent", metavar="A", help="only those for this agent")
     sub.add_argument("--unread", action="store_true", help="only those that nobody has taken or settled")
-    sub.add_argument("--from", dest="sender", metavar="M")
-    sub.add_argument("--limit", type=int, default=50, metavar="N")
+    sub.add_argument("--from", dest="sender", metavar="M", help="only those from this computer or person")
+    sub.add_argument("--limit", type=int, default=50, metavar="N", help="the newest N (default: 50)")
 
     sub = verb("show", "reading:show", "one message with what became of it", json=True)
-    sub.add_argument("id", metavar="ID")
+    sub.add_argument("id", metavar="ID", help=AN_ID)
     sub = verb("thread", "reading:thread", "a conversation", json=True)
-    sub.add_argument("id", metavar="ID")
+    sub.add_argument("id", metavar="ID", help="any message of it; the first characters are enough")
     sub = verb("search", "reading:search", "messages that contain all the words", json=True)
-    sub.add_argument("words", nargs="+", metavar="WORDS")
-    sub.add_argument("--limit", type=int, default=50, metavar="N")
+    sub.add_argument("words", nargs="+", metavar="WORDS", help="whole words, in subject, text or sender")
+    sub.add_argument("--limit", type=int, default=50, metavar="N", help="the best N (default: 50)")
 
     sub = verb("log", "history:log", "the journal from git history: who said and did what", json=True)
-    sub.add_argument("--machine", metavar="M")
+    sub.add_argument("--machine", metavar="M", help="only what this computer did")
     sub.add_argument("--since", metavar="WHEN", help="2026-11-20, 2026-11-20T06:45:00Z, or 2h, 1d ago")
-    sub.add_argument("--thread", metavar="ID")
+    sub.add_argument("--thread", metavar="ID", help="only what has to do with this conversation")
     sub.add_argument("--limit", type=int, default=0, metavar="N", help="the newest N")
 
 
@@ -150,7 +186,7 @@ def _files(verb: Add) -> None:
     sub = verb("lint", "files:lint", "what is wrong with these files; exit 1 when anything is", json=True)
     sub.add_argument("files", nargs="*", metavar="FILES", help="default: the whole mailbox")
     sub = verb("import", "files:import_files", "old message files into the mailbox, as history", json=True)
-    sub.add_argument("files", nargs="+", type=Path, metavar="FILES")
+    sub.add_argument("files", nargs="+", type=Path, metavar="FILES", help="Markdown files, anywhere on this computer")
     sub = verb("merge-driver", "files:merge_driver", "merge two versions of a mailbox file, for git", hidden=True)
     sub.add_argument("base", type=Path, metavar="%O")
     sub.add_argument("ours", type=Path, metavar="%A")
@@ -160,7 +196,7 @@ def _files(verb: Add) -> None:
 
 def _people(verb: Add) -> None:
     sub = verb("hooks", "hooking:hooks", "git hooks in the mailbox clone, for people who use git there")
-    sub.add_argument("action", choices=["install", "uninstall", "status"])
+    sub.add_argument("action", choices=["install", "uninstall", "status"], help="what to do with them")
     sub = verb("hook", "hooking:hook", "what a hook runs", hidden=True)
     sub.add_argument("name", metavar="NAME")
     sub.add_argument("rest", nargs="*", metavar="ARGS")
@@ -168,4 +204,4 @@ def _people(verb: Add) -> None:
     sub = verb("demo", "demonstrating:demo", "three computers with real agents on this one, in a temporary folder")
     sub.add_argument("--once", action="store_true", help="play it once and leave")
     sub = verb("completion", "completion:completion", "print the completions for a shell")
-    sub.add_argument("shell", choices=["bash", "zsh", "tcsh"])
+    sub.add_argument("shell", choices=["bash", "zsh", "tcsh"], help='such as: eval "$(gitsync completion bash)"')

@@ -74,7 +74,7 @@ def search(args: Namespace) -> int:
 
     with opened(args) as stores:
         entries = search_view(stores.ledger, stores.journal, stores.machine, " ".join(args.words), limit=_limit(args))
-    return _list(entries, args, "nothing found")
+    return _list(entries, args, "nothing found", both=True)
 
 
 def _limit(args: Namespace) -> int:
@@ -83,7 +83,7 @@ def _limit(args: Namespace) -> int:
     return int(args.limit)
 
 
-def _list(entries: Sequence[Entry], args: Namespace, none: str) -> int:
+def _list(entries: Sequence[Entry], args: Namespace, none: str, *, both: bool = False) -> int:
     if args.json:
         print_json(entries)
     elif not entries:
@@ -91,12 +91,12 @@ def _list(entries: Sequence[Entry], args: Namespace, none: str) -> int:
     elif to_terminal():
         # The start of an id is enough for every command; what is normal is not worth a column of eighty.
         table(
-            ("id", "date", "from", "state", "subject"),
+            ("id", "date", "from → to" if both else "from", "state", "subject"),
             [
                 (
                     str(entry["id"])[:SHORT_ID],
                     str(entry["date"] or "–")[5:16].replace("T", " "),
-                    str(entry["from"]),
+                    str(entry["from"]) + (f" → {', '.join(entry['to'])}" if both else ""),
                     str(entry["state"] or "–"),
                     ("" if entry["priority"] == "normal" else f"[{entry['priority']}] ") + str(entry["subject"]),
                 )
@@ -142,6 +142,8 @@ def print_message(entry: Entry) -> None:
         text = ", ".join(value) if isinstance(value, list | tuple) else str(value or "")
         if text and not (key == "priority" and text == "normal") and not (key == "thread" and text == entry["id"]):
             print(f"  {label:<9} {clean_line(text)}")
+    if entry.get("reason") and entry["reason"] not in {told["reason"] for told in entry.get("receipts") or ()}:
+        print(f"  {'because':<9} {clean_line(str(entry['reason']))}")
     print()
     print(clean(str(entry.get("body") or "")))
     receipts = entry.get("receipts") or []

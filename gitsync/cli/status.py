@@ -9,7 +9,7 @@ from typing import Any
 from gitsync.cli.client import connect
 from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import machine
-from gitsync.cli.terminal import clean_line, duration, print_json, say, table
+from gitsync.cli.terminal import clean_line, duration, plural, print_json, say, table
 from gitsync.errors import EXIT_OK
 
 
@@ -58,7 +58,12 @@ def _show(document: Mapping[str, Any]) -> None:
     else:
         say(f"process    pid {process['pid']}, port {process['port']}, since {process['since']}")
     contact = f"{duration(sync['age_s'])} ago" if sync["age_s"] is not None else "never"
-    say(f"sync       {sync['state']}, last contact {contact}, {sync['pending']} waiting to be pushed")
+    quiet = sync.get("pending_quiet") or 0
+    say(f"sync       {sync['state']}, last contact {contact}, {sync['pending'] - quiet} waiting to be pushed")
+    if quiet:
+        say(f"           {plural(quiet, 'receipt')} that nobody waits for: with the next push")
+    if sync.get("folder") not in (None, "ok"):
+        print(f"           the mailbox folder is left alone: {clean_line(str(sync['folder']))}")
     for key in ("error", "remedy"):
         if sync.get(key):
             print(f"           {clean_line(str(sync[key]))}")
@@ -67,14 +72,14 @@ def _show(document: Mapping[str, Any]) -> None:
     if document["computers"]:
         say()
         table(
-            ("computer", "name", "state", "last seen", "lag"),
+            ("computer", "name", "state", "last seen", "unconfirmed"),
             [
                 (
                     str(row["id"]),
                     str(row["name"] or "–"),
                     str(row["state"] or "–"),
                     str(row["last_seen"] or "–"),
-                    duration(row["lag_s"]),
+                    duration(row["lag_s"] or None),
                 )
                 for row in document["computers"]
             ],
@@ -87,16 +92,19 @@ def _show(document: Mapping[str, Any]) -> None:
 
 def _agents(rows: list[Mapping[str, Any]]) -> None:
     table(
-        ("agent", "kind", "state", "queue", "types"),
+        ("agent", "kind", "state", "queue", "takes"),
         [
             (
                 str(row["name"]),
                 str(row["kind"]),
                 str(row["state"]),
                 str(row["queue"]),
-                ", ".join(row.get("types") or ()) + (" (default)" if row.get("default") else ""),
+                (", ".join(row.get("types") or ()) or "all types") + (" (default)" if row.get("default") else ""),
             )
             for row in rows
         ],
-        wide="types",
+        wide="takes",
     )
+    for row in rows:
+        if row.get("detail") and row["state"] != "online":
+            say(f"{row['name']}: {row['detail']}")

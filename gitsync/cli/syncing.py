@@ -10,7 +10,7 @@ from gitsync import clock
 from gitsync.cli.client import connect
 from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import machine
-from gitsync.cli.terminal import clean_line, note, print_json, say
+from gitsync.cli.terminal import clean_line, note, plural, print_json, say
 from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_ERROR, EXIT_OK
 from gitsync.sync.lock import CloneLock, LockHeld
@@ -74,8 +74,8 @@ def _alone(settings: Settings, *, accept_rewrite: bool, accept_deletions: bool) 
 
 def _show(document: Mapping[str, Any]) -> None:
     say(
-        f"{document['state']}: {document['pulled']} commits in, {document['pushed']} out; "
-        f"{document['received']} messages received, {document['sent']} sent; {document['pending']} waiting"
+        f"{document['state']}: {plural(document['pulled'], 'commit')} in, {document['pushed']} out; "
+        f"{plural(document['received'], 'message')} received, {document['sent']} sent; {document['pending']} waiting"
     )
     if document.get("folder") not in (None, "ok"):
         say(f"the mailbox folder is left alone: {document['folder']}")

@@ -104,6 +104,11 @@ _STYLES = {
 }
 
 
+def plural(count: int, word: str) -> str:
+    """Write a count with its word: ``1 commit``, ``2 commits``."""
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float | None) -> str:
     """Write a time span for people: ``3 s``, ``4 min``, ``2 h``, ``5 d``."""
     if seconds is None:

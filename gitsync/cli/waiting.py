@@ -39,8 +39,20 @@ def wait_for(stores: Stores, told: Mapping[str, Any], seconds: float, *, json: b
     if json:
         print_json({**told, "outcome": None, "reply": None})
     note(f"gitsync: no answer to {ident} within {seconds:g} s")
-    note(f"  it is still on its way; look later: gitsync show {ident}")
+    note(f"  {_so_far(stores, ident)}; look later: gitsync show {ident}")
     return EXIT_TRY_LATER
+
+
+def _so_far(stores: Stores, ident: str) -> str:
+    from gitsync.inbox import show_view
+
+    receipts: Any = show_view(stores.ledger, stores.journal, stores.machine, ident).get("receipts") or []
+    if not receipts:
+        return "nobody has said yet that it arrived"
+    last = receipts[-1]
+    who = last["machine"] + (f"/{last['agent']}" if last["agent"] else "")
+    reason = f": {clean_line(str(last['reason']))}" if last["reason"] else ""
+    return f"{last['outcome']} by {who}{reason}"
 
 
 def _fetch(stores: Stores) -> None:

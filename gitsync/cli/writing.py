@@ -9,7 +9,7 @@ from typing import Any
 
 from gitsync.cli.stores import Stores, opened
 from gitsync.cli.terminal import note, print_json, say
-from gitsync.errors import EXIT_OK, GitsyncError, UsageError
+from gitsync.errors import EXIT_OK, GitsyncError, Refused, UsageError
 
 
 def send(args: Namespace) -> int:
@@ -43,18 +43,39 @@ def reply(args: Namespace) -> int:
             type=args.type,
             priority=args.priority if args.priority != "normal" else None,
         )
+        if args.done:
+            _settle_answered(args, stores, message.id)
         stores.wake()
         return _told(args, stores, _ticket(stores, message.id), wait)
 
 
-def ack(args: Namespace) -> int:
-    """Settle a message."""
+def _settle_answered(args: Namespace, stores: Stores, reply_id: str) -> None:
     from gitsync.inbox import ack as settle
 
+    try:
+        settle(stores.ledger, stores.journal, stores.machine, args.id, "done", reply_id=reply_id)
+    except Refused as refused:  # the answer is on its way all the same
+        note(f"gitsync: answered, but not settled: {refused.what}" + (f" ({refused.why})" if refused.why else ""))
+
+
+def ack(args: Namespace) -> int:
+    """Settle a message, or let it be handed over once more."""
+    from gitsync.inbox import ack as settle
+    from gitsync.inbox import release
+
     with opened(args) as stores:
-        settle(
-            stores.ledger, stores.journal, stores.machine, args.id, args.outcome, agent=args.agent, reason=args.reason
-        )
+        if args.outcome == "again":
+            release(stores.ledger, stores.journal, stores.machine, args.id, agent=args.agent)
+        else:
+            settle(
+                stores.ledger,
+                stores.journal,
+                stores.machine,
+                args.id,
+                args.outcome,
+                agent=args.agent,
+                reason=args.reason,
+            )
         stores.wake()
     say(f"{args.id}: {args.outcome}")
     return EXIT_OK
@@ -102,6 +123,7 @@ def _told(args: Namespace, stores: Stores, told: Mapping[str, Any], wait: float 
             print_json(told)
         else:
             say(told["id"])
+            _remark(stores, told["id"])
             if stores.client is None:
                 note("no process is running: it leaves with the next gitsync sync or gitsync up")
         return EXIT_OK
@@ -110,6 +132,16 @@ def _told(args: Namespace, stores: Stores, told: Mapping[str, Any], wait: float 
     from gitsync.cli.waiting import wait_for
 
     return wait_for(stores, told, wait, json=args.json)
+
+
+def _remark(stores: Stores, ident: str) -> None:
+    """Say at once what keeps a message back: nobody of that name is known."""
+    from gitsync.ledger.values import receipt_of
+
+    for parked in stores.journal.operations(ident, kind="receipt"):
+        receipt = receipt_of(parked.op)
+        if receipt.outcome == "held":
+            note(f"{receipt.outcome}: {receipt.reason}")
 
 
 def _sender(args: Namespace, stores: Stores) -> str | None:

@@ -63,6 +63,7 @@ class ProcessControl:
                 last=process.syncing.last,
                 contact=process.syncing.engine.contact,
                 agents=process.agent_states(),
+                words=process.delivering.words(),
                 process=running,
             )
         )

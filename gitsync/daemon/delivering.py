@@ -143,13 +143,21 @@ class Delivering:
             except Exception as error:
                 return agent.name, ("error", str(error))
 
+        before = self.health
         self.health = dict(await asyncio.gather(*(ask(agent) for agent in self._agents.values())))
         self._dispatcher.health = self.health
+        for name, (state, word) in self.health.items():
+            if word and before.get(name, ("", ""))[0] != state:
+                log.log(logging.INFO if state == "online" else logging.WARNING, "agent %s: %s, %s", name, state, word)
 
     def states(self) -> dict[str, tuple[str, int]]:
         """Return state and queue length of each agent."""
         busy = self._dispatcher.busy()
         return {name: (self.health.get(name, ("starting", ""))[0], busy.get(name, 0)) for name in self._agents}
+
+    def words(self) -> dict[str, str]:
+        """Return what each agent said about its state when it was asked last."""
+        return {name: word for name, (_, word) in self.health.items()}
 
     def names(self) -> frozenset[str]:
         """Return the names of the agents that the settings give now."""

@@ -217,3 +217,35 @@ def on_a_terminal(computer: Computer, *args: str) -> str:
     os.close(ours)
     assert process.wait(30) == 0
     return seen.decode()
+
+
+def test_an_answer_can_settle_what_it_answers(one: Computer, two: Computer) -> None:
+    one.ok("sync")
+    ident = one.ask("send", "2", "Deploy it", "-m", "The landing page.")["id"]
+    one.ok("sync")
+    two.ok("sync")
+    answer = two.ask("reply", ident, "-m", "It is out.", "--done")["id"]
+    (receipt,) = two.ask("show", ident)["receipts"]
+    assert (receipt["outcome"], receipt["reply"]) == ("done", answer)
+    again = two("reply", ident, "-m", "Once more.", "--done")
+    assert again.code == 0
+    assert "answered, but not settled" in again.err
+
+
+def test_what_is_held_can_be_handed_over_once_more(one: Computer, two: Computer) -> None:
+    one.ok("sync")
+    ident = one.ask("send", "2", "Deploy it", "-m", "The landing page.")["id"]
+    one.ok("sync")
+    two.ok("sync")
+    refused = two("ack", ident, "--again")
+    assert refused.code == 3
+    assert "only what is held, uncertain or taken" in refused.err
+
+
+def test_whoever_writes_to_a_computer_that_nobody_knows_is_told_at_once(one: Computer) -> None:
+    result = one("send", "9", "Are you there?", "-m", "Hello.")
+    assert result.code == 0
+    assert "held: no machine 9 yet" in result.err
+    waited = one("send", "9", "And now?", "-m", "Hello.", "--wait", "250ms")
+    assert waited.code == 75
+    assert "held by 1: no machine 9 yet" in waited.err

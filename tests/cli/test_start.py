@@ -61,3 +61,23 @@ def test_version_and_usage(tmp_path: Path) -> None:
     nowhere = gitsync("status", cwd=tmp_path)
     assert nowhere.code == 2
     assert "gitsync init" in nowhere.err
+
+
+def test_without_a_verb_the_help_is_shown(tmp_path: Path) -> None:
+    result = gitsync(cwd=tmp_path)
+    assert result.code == 2
+    assert "withdraw" in result.err
+
+
+def test_an_unknown_verb_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    result = gitsync("statsu", cwd=tmp_path)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[:2] == ["gitsync: there is no verb 'statsu'", "  did you mean: status or restart?"]
+    other = gitsync("frobnicate", cwd=tmp_path)
+    assert other.code == 2
+    assert "merge-driver" not in other.err  # nobody is sent to what only git calls
+
+
+def test_a_wrong_call_leaves_no_log(tmp_path: Path) -> None:
+    assert gitsync("inbox", cwd=tmp_path).code == 2
+    assert not (tmp_path / "state").exists()
