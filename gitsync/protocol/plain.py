@@ -77,6 +77,8 @@ def _said(tokens: Iterable[Token]) -> Iterable[str]:
                 yield "" if _DROPPED.match(token.content) else token.content
             case "image":
                 yield from _said(token.children or [])
+            case "link_open" | "link_close" if token.markup == "autolink":
+                yield "<" if token.nesting > 0 else ">"  # an address, which may stand beside a name
             case "softbreak" | "hardbreak":
                 yield " "
             case _:

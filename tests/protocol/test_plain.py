@@ -35,7 +35,7 @@ from gitsync.protocol.plain import LONGEST, plain
         ("a <!-- goes on below", "a"),
         ("<b>Bold</b> and <span style='x'>more</span><br/>", "Bold and more"),
         ("<your name> of <C1>", "<your name> of <C1>"),
-        ("Ann <ann@example.org>", "Ann ann@example.org"),
+        ("Ann <ann@example.org>", "Ann <ann@example.org>"),
         (r"\*not bold\* \_x\_", "*not bold* _x_"),
         ("Q&amp;A & more", "Q&A & more"),
         ("C:\\temp and 3 * 4", "C:\\temp and 3 4"),
