@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from gitsync.cli.terminal import clean, clean_line, print_json, say, table
+from gitsync.cli.terminal import clean, clean_line, plural, print_json, say, table, to_terminal
 from gitsync.errors import EXIT_ERROR, EXIT_OK, GitsyncError
 
 
@@ -104,7 +104,7 @@ def _mailbox_path(name: str) -> str:
 
 
 def _show_report(report: dict[str, Any]) -> None:
-    say(f"{report['file']}: {len(report['messages'])} messages")
+    say(f"{report['file']}: {plural(len(report['messages']), 'message')}")
     status = report["status"]
     if status is not None:
         say(
@@ -112,21 +112,42 @@ def _show_report(report: dict[str, Any]) -> None:
             f" is {status['state'] or status['state_raw']}"
         )
     if report["messages"]:
-        table(
-            ("lines", "from", "to", "date", "priority", "subject", "id"),
-            [
-                (
-                    f"{m['line']}-{m['end_line']}",
-                    m["from"] or "–",
-                    ", ".join(m["to"]) or "–",
-                    m["date_utc"] or m["date"] or "–",
-                    m["priority"] or "–",
-                    m["subject"] or "–",
-                    (m["id"] or "–") + (" (draft)" if m["draft"] else ""),
-                )
-                for m in report["messages"]
-            ],
-            wide="subject",
-        )
+        (_narrow if to_terminal() else _whole)(report["messages"])
     for problem in report["problems"]:
         print(clean(f"  line {problem['line']}: {problem['text']} [{problem['rule']}]"))
+
+
+def _whole(messages: list[dict[str, Any]]) -> None:
+    table(
+        ("lines", "from", "to", "date", "priority", "subject", "id"),
+        [
+            (
+                f"{m['line']}-{m['end_line']}",
+                m["from"] or "–",
+                ", ".join(m["to"]) or "–",
+                m["date_utc"] or m["date"] or "–",
+                m["priority"] or "–",
+                m["subject"] or "–",
+                (m["id"] or "–") + (" (draft)" if m["draft"] else ""),
+            )
+            for m in messages
+        ],
+    )
+
+
+def _narrow(messages: list[dict[str, Any]]) -> None:
+    table(
+        ("lines", "from → to", "date", "subject"),
+        [
+            (
+                f"{m['line']}-{m['end_line']}",
+                f"{m['from'] or '–'} → {', '.join(m['to']) or '–'}",
+                (m["date_utc"][:16].replace("T", " ") if m["date_utc"] else m["date"]) or "–",
+                ("[draft] " if m["draft"] else "" if m["id"] else "[by hand] ")
+                + ("" if m["priority"] in (None, "normal") else f"[{m['priority']}] ")
+                + (m["subject"] or "–"),
+            )
+            for m in messages
+        ],
+        wide="subject",
+    )

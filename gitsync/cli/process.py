@@ -38,8 +38,8 @@ def up(args: Namespace) -> int:
 
 
 def down(args: Namespace) -> int:
-    """Stop the process; fine where none runs."""
-    settings = own_settings(args)
+    """Stop the process; fine where none runs, and with settings that somebody is in the middle of editing."""
+    settings = own_settings(args, last_valid=True)
     found = running(settings)
     if found is None:
         say("no process is running")

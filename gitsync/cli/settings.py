@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 
-def own_settings(args: Namespace) -> Settings:
+def own_settings(args: Namespace, *, last_valid: bool = False) -> Settings:
     """Load the settings that ``--dir``, the environment or the current folder name."""
-    settings = load(None, args.dir)
+    settings = load(None, args.dir, last_valid=last_valid)
     if settings.restored:
         note(f"the settings were gone; they are back from the copy in the clone: {settings.file}")
     return settings

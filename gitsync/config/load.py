@@ -36,11 +36,12 @@ def find(start: Path | None = None) -> Path | None:
     return None
 
 
-def load(start: Path | None = None, explicit: Path | None = None) -> Settings:
+def load(start: Path | None = None, explicit: Path | None = None, *, last_valid: bool = False) -> Settings:
     """Return the settings that ``explicit``, ``GITSYNC_DIR`` or the nearest folder above ``start`` names.
 
     Settings that are lost are written back from the copy in the mailbox clone (``restored`` says so).
-    Raise ConfigError where there are none, where they may not be used, or where they are wrong.
+    Raise ConfigError where there are none, where they may not be used, or where they are wrong; with ``last_valid``
+    wrong ones give way to the copy of those that were right before.
     """
     named = explicit or places.named_root()
     if named is not None and not named.is_dir():
@@ -59,7 +60,13 @@ def load(start: Path | None = None, explicit: Path | None = None) -> Settings:
         _restore(file, entry)
     check_trust(root, entry)
     data = file.read_bytes()
-    settings = replace(parse_settings(data, file, root), restored=restored)
+    try:
+        settings = replace(parse_settings(data, file, root), restored=restored)
+    except ConfigError:
+        copy = copy_of(entry.mailbox) if entry is not None else None
+        if not last_valid or copy is None or not copy.is_file() or not places.owned(copy):
+            raise
+        return parse_settings(copy.read_bytes(), copy, root)
     _remember(settings, data)
     return settings
 

@@ -37,7 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise GitsyncError(
             f"cannot listen on {host}:{port}",
             why,
-            "set another port in config.toml: [api] port = 8901, or port = 0 for a free one",
+            "set another in .gitsync/config.toml: port = 0 under [api] takes a free one",
         ) from error
     sock.setblocking(False)
     return sock

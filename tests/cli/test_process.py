@@ -158,3 +158,12 @@ def test_send_beside_a_process_that_dies(up: Computer, two: Computer) -> None:
     while [entry["id"] for entry in two.ask("inbox")] != [ident]:
         assert time.monotonic() < deadline
         two.ok("sync")
+
+
+def test_settings_that_are_wrong_keep_nobody_from_stopping(up: Computer) -> None:
+    right = up.config.read_text()
+    up.config.write_text(right + "[dispach]\n")
+    assert up("restart").code == 2  # what runs goes on: it could not be started again
+    assert "stopped pid" in up.ok("down")
+    up.config.write_text(right)
+    assert up.ask("status")["process"] is None
