@@ -1,17 +1,17 @@
 """Every failure gitsync reports to a person.
 
-    GitsyncError            exit 1   something went wrong, with a remedy
-    ├── UsageError          exit 2   the call or the settings are wrong
-    │   └── ConfigError              ... with file and line
-    ├── Refused             exit 3   a policy or the owner of the remote says no
-    │   └── PushRefused              ... protected branch, pre-receive hook
-    ├── TryLater            exit 75  nothing is wrong here, the remote is away
-    │   └── RemoteAway
-    ├── AuthFailed          exit 1   credentials missing, expired, or host key unknown
-    ├── Halted              exit 1   syncing stopped until a person decides
-    ├── FolderPaused        exit 1   the mailbox folder is in a person's hands
-    ├── LostRace            exit 1   the remote moved; internal, retried
-    └── GitFailed           exit 1   git said something we do not know
+GitsyncError            exit 1   something went wrong, with a remedy
+├── UsageError          exit 2   the call or the settings are wrong
+│   └── ConfigError              ... with file and line
+├── Refused             exit 3   a policy or the owner of the remote says no
+│   └── PushRefused              ... protected branch, pre-receive hook
+├── TryLater            exit 75  nothing is wrong here, the remote is away
+│   └── RemoteAway
+├── AuthFailed          exit 1   credentials missing, expired, or host key unknown
+├── Halted              exit 1   syncing stopped until a person decides
+├── FolderPaused        exit 1   the mailbox folder is in a person's hands
+├── LostRace            exit 1   the remote moved; internal, retried
+└── GitFailed           exit 1   git said something we do not know
 """
 
 from __future__ import annotations

@@ -39,6 +39,26 @@ def parse_tree(data: bytes) -> dict[bytes, Entry]:
     return entries
 
 
+_ROW = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+Row = tuple[bytes, bytes, bytes]
+"""One entry of a tree as git stores it: mode, name, object."""
+
+
+def differences(old: bytes, new: bytes) -> list[tuple[bytes, Entry | None, Entry | None]]:
+    """Return what differs between two versions of one level of a tree: name, entry before, entry after.
+
+    Only what differs becomes a value; of a folder with many files that is one or two.
+    """
+    before, after = set[Row](_ROW.findall(old)), set[Row](_ROW.findall(new))
+    was = {row[1]: row for row in before - after}
+    now = {row[1]: row for row in after - before}
+    return [(name, _entry(was.get(name)), _entry(now.get(name))) for name in sorted(was.keys() | now.keys())]
+
+
+def _entry(row: Row | None) -> Entry | None:
+    return None if row is None else Entry(int(row[0], 8), row[2].hex())
+
+
 def compose_tree(entries: Mapping[bytes, Entry]) -> bytes:
     """Write one level of a tree, in git's order: a directory sorts as if its name ended in a slash."""
 

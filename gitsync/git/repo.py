@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -117,6 +117,10 @@ class Mailbox:
         """Return the files that differ between two trees; None is the empty tree."""
         return self._store.changed(old, new)
 
+    def changes(self, pairs: Sequence[tuple[str | None, str | None]]) -> list[list[Change]]:
+        """Return what ``changed`` gives for each pair of trees, quicker than one by one."""
+        return self._store.changes(pairs)
+
     def blob(self, sha: str) -> bytes:
         """Return the content of a file. GitFailed when it is not here."""
         return self._store.blob(sha)
@@ -136,6 +140,14 @@ class Mailbox:
     def between(self, exclude: Sequence[str], include: str) -> list[Commit]:
         """Return what ``include`` contains and none of ``exclude`` does: parents first."""
         return self._history.between(exclude, include)
+
+    def names_between(self, exclude: Sequence[str], include: str) -> Sequence[str]:
+        """Return the names of the commits that ``between`` gives, without reading them all."""
+        return self._history.names_between(exclude, include)
+
+    def read_ahead(self, names: Iterable[str]) -> None:
+        """Read objects that are about to be asked for in one go; costs memory up to the caches' size only."""
+        self._store.read_ahead(names)
 
     def is_shallow(self) -> bool:
         """Say whether history was cut off when the clone was made."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitsync.clock import entropy
 from gitsync.errors import GitFailed, GitsyncError
+from gitsync.git.ahead import BrokenPipeline, read_many
 from gitsync.git.objects import (
     EMPTY_TREE,
     check_path,
     compose_tree,
+    differences,
     object_id,
     parse_commit,
     parse_tree,
@@ -23,15 +25,17 @@ from gitsync.git.objects import (
     to_text,
 )
 from gitsync.git.run import run
+from gitsync.git.shelf import Shelf
 from gitsync.git.values import DIRECTORY, EXECUTABLE, REGULAR, Change, Commit, Entry
 
 if TYPE_CHECKING:
     from gitsync.git.wrapped import Repo
 
-BLOB_CACHE = 16 << 20  # bytes
+BLOB_CACHE = 12 << 20  # bytes
+LEVEL_CACHE = 2 << 20  # bytes: trees as git stores them, for comparing
 LARGEST_CACHED = 1 << 20
-TREE_CACHE = 4096  # entries: one level each
-COMMIT_CACHE = 8192
+TREE_CACHE = 1024  # one level each, for looking things up
+COMMIT_CACHE = 4096
 
 
 class Store:
@@ -42,8 +46,8 @@ class Store:
         self._common_dir = common_dir
         self._objects = common_dir / "objects"
         self._repo: Repo | None = None
-        self._blobs: OrderedDict[str, bytes] = OrderedDict()
-        self._blob_bytes = 0
+        self._blobs = Shelf(BLOB_CACHE)
+        self._levels = Shelf(LEVEL_CACHE)
         self._trees: OrderedDict[str, Mapping[bytes, Entry]] = OrderedDict()
         self._commits: OrderedDict[str, Commit] = OrderedDict()
         self._shallow: frozenset[str] = frozenset()
@@ -112,29 +116,26 @@ class Store:
         if data is None:
             data = self._typed(sha, "blob")
             self._keep_blob(sha, data)
-        else:
-            self._blobs.move_to_end(sha)
         return data
 
     def _keep_blob(self, sha: str, data: bytes) -> None:
-        if len(data) > LARGEST_CACHED or sha in self._blobs:
-            return
-        self._blobs[sha] = data
-        self._blob_bytes += len(data)
-        while self._blob_bytes > BLOB_CACHE:
-            self._blob_bytes -= len(self._blobs.popitem(last=False)[1])
+        if len(data) <= LARGEST_CACHED:
+            self._blobs.keep(sha, data)
 
     def commit(self, sha: str) -> Commit:
         """Return a commit; where a shallow clone ends, it has no parents."""
         commit = self._commits.get(sha)
         if commit is None:
             commit = parse_commit(sha, self._typed(sha, "commit"))
-            self._commits[sha] = commit
-            if len(self._commits) > COMMIT_CACHE:
-                self._commits.popitem(last=False)
+            self._keep_commit(sha, commit)
         if commit.parents and sha in self.shallow():
             return Commit(sha, commit.tree, (), commit.author, commit.committer, commit.message)
         return commit
+
+    def _keep_commit(self, sha: str, commit: Commit) -> None:
+        self._commits[sha] = commit
+        if len(self._commits) > COMMIT_CACHE:
+            self._commits.popitem(last=False)
 
     def shallow(self) -> frozenset[str]:
         """Return the commits at which a shallow clone ends."""
@@ -189,28 +190,62 @@ class Store:
 
     def changed(self, old: str | None, new: str | None) -> list[Change]:
         """Return the files that differ between two trees, sorted by path; equal subtrees are not opened."""
-        found: list[Change] = []
-        waiting: list[tuple[str, str | None, str | None]] = [("", old, new)]
-        while waiting:
-            folder, one, other = waiting.pop()
-            if one == other:
-                continue
-            before = self.tree(one) if one else {}
-            after = self.tree(other) if other else {}
-            for name in before.keys() | after.keys():
-                was, now = before.get(name), after.get(name)
-                if was == now:
-                    continue
-                path = folder + to_text(name)
-                was_tree = was.sha if was and was.is_tree else None
-                now_tree = now.sha if now and now.is_tree else None
-                if was_tree or now_tree:
-                    waiting.append((path + "/", was_tree, now_tree))
-                was_file = None if was_tree else was
-                now_file = None if now_tree else now
-                if was_file or now_file:
-                    found.append(Change(path, was_file, now_file))
-        return sorted(found, key=lambda change: to_bytes(change.path))
+        return self.changes([(old, new)])[0]
+
+    def changes(self, pairs: Sequence[tuple[str | None, str | None]]) -> list[list[Change]]:
+        """Return the files that differ, for each pair of trees; the trees are read level by level, all at once."""
+        found: list[list[Change]] = [[] for _ in pairs]
+        level = [(found[number], "", old, new) for number, (old, new) in enumerate(pairs) if old != new]
+        while level:
+            trees = self._raw_trees(tree for _, _, old, new in level for tree in (old, new) if tree)
+            below = []
+            for changes, folder, old, new in level:
+                for name, was, now in differences(trees[old] if old else b"", trees[new] if new else b""):
+                    path = folder + to_text(name)
+                    was_tree = was.sha if was and was.is_tree else None
+                    now_tree = now.sha if now and now.is_tree else None
+                    if was_tree != now_tree:
+                        below.append((changes, path + "/", was_tree, now_tree))
+                    was_file = None if was_tree else was
+                    now_file = None if now_tree else now
+                    if was_file or now_file:
+                        changes.append(Change(path, was_file, now_file))
+            level = below
+        return [sorted(changes, key=lambda change: to_bytes(change.path)) for changes in found]
+
+    def _raw_trees(self, names: Iterable[str]) -> dict[str, bytes]:
+        wanted = list(dict.fromkeys(names))
+        self.read_ahead(wanted)
+        return {sha: self._typed_tree(sha) for sha in wanted}
+
+    def _typed_tree(self, sha: str) -> bytes:
+        data = self._levels.get(sha)
+        if data is None:
+            data = self._typed(sha, "tree")
+            self._levels.keep(sha, data)
+        return data
+
+    def read_ahead(self, names: Iterable[str]) -> None:
+        """Bring objects into memory that are about to be asked for; what is missing is left to the one who asks."""
+        wanted = [sha for sha in dict.fromkeys(names) if not self._held(sha)]
+        if len(wanted) < 2:
+            return
+        self.raw(wanted[0])  # starts the process, or another one where it has ended
+        command = self._open().git.cat_file_all
+        process: Any = getattr(command, "proc", command)
+        try:
+            for sha, kind, data in read_many(process.stdin, process.stdout, wanted):
+                if kind == "blob":
+                    self._keep_blob(sha, data)
+                elif kind == "tree":
+                    self._levels.keep(sha, data)
+                elif kind == "commit" and sha not in self._commits:
+                    self._keep_commit(sha, parse_commit(sha, data))
+        except (BrokenPipeline, OSError, ValueError):
+            self.close()  # each of them is then asked for alone, which says what is wrong
+
+    def _held(self, sha: str) -> bool:
+        return sha == EMPTY_TREE or sha in self._blobs or sha in self._commits or sha in self._levels
 
     # writing
 
@@ -322,8 +357,10 @@ class Store:
             return None
         if base and entries == self.tree(base):
             return base
-        sha = self.write("tree", compose_tree(entries))
+        data = compose_tree(entries)
+        sha = self.write("tree", data)
         self._keep_tree(sha, entries)
+        self._levels.keep(sha, data)
         return sha
 
 

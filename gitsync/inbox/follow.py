@@ -6,11 +6,11 @@ delivered. Of a changed file only what was appended is split, and of that only n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from gitsync import clock
-from gitsync.git.repo import Commit, Mailbox
+from gitsync.git.repo import Mailbox
 from gitsync.inbox.scan import Scan
 from gitsync.inbox.waiting import lost
 from gitsync.ledger.db import StoreBroken
@@ -19,6 +19,8 @@ from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.values import Batch, Trouble
 
 COMMITS_AT_ONCE = 500
+AHEAD = 128
+"""Commits whose trees and files are read in one go; their files should fit into the mailbox's memory (12 MB)."""
 WEIGHT_AT_ONCE = 1_000
 """Messages and receipts of one transaction: the store is not locked for longer than some 50 ms."""
 
@@ -110,28 +112,30 @@ class _Follower:
             head = self.ledger.head()
             if head is not None:
                 return False
-        commits = self.mailbox.between([head] if head else [], self.tip)
+        names = self.mailbox.names_between([head] if head else [], self.tip)
         passed = self.ledger.passed() == basis
         scan = Scan(
             self.mailbox,
             self.ledger,
             self.machine_id,
-            history=frozenset() if passed or past is not None else self._until("horizon", head, commits),
-            suspect=frozenset() if passed else self._until("lost", head, commits),
+            history=frozenset() if passed or past is not None else self._until("horizon", head),
+            suspect=frozenset() if passed else self._until("lost", head),
             past=past or frozenset(),
         )
         done = 0
         batch = Batch(head, head or "")
-        for number, commit in enumerate(commits, 1):
-            scan.commit(commit, batch)
-            if batch.commits >= COMMITS_AT_ONCE or batch.weight >= WEIGHT_AT_ONCE or number == len(commits):
-                if not self.ledger.apply(batch, self.machine_id):
-                    return False
-                self._count(batch)
-                done += batch.commits
-                if self.progress is not None:
-                    self.progress(done, len(commits))
-                batch = Batch(batch.head, batch.head)
+        for first in range(0, len(names), AHEAD):
+            for commit, changes in scan.ahead(names[first : first + AHEAD]):
+                scan.commit(commit, changes, batch)
+                last = done + batch.commits == len(names)
+                if batch.commits >= COMMITS_AT_ONCE or batch.weight >= WEIGHT_AT_ONCE or last:
+                    if not self.ledger.apply(batch, self.machine_id):
+                        return False
+                    self._count(batch)
+                    done += batch.commits
+                    if self.progress is not None:
+                        self.progress(done, len(names))
+                    batch = Batch(batch.head, batch.head)
         if not passed and all(self._behind(mark, self.tip) for mark in ("horizon", "lost")):
             self.ledger.pass_marks(basis)
         return True
@@ -171,14 +175,21 @@ class _Follower:
             if row.mine and row.open and not row.quarantined:
                 self.arrivals.append(row.key)
 
-    def _until(self, mark: str, head: str | None, commits: list[Commit]) -> frozenset[str]:
-        """Give those of the commits that are the mark or lie before it."""
+    def _until(self, mark: str, head: str | None) -> Container[str]:
+        """Give those of the commits to come that are the mark or lie before it."""
         sha = self._mark(mark)
         if sha is None or not self.mailbox.has(sha):
             return frozenset()
         if self.mailbox.is_ancestor(self.tip, sha):
-            return frozenset(commit.sha for commit in commits)
-        return frozenset(commit.sha for commit in self.mailbox.between([head] if head else [], sha))
+            return _All()
+        return frozenset(self.mailbox.names_between([head] if head else [], sha))
+
+
+class _All:
+    """Contain whatever is asked for: at the first reading of a long branch, all of it is history."""
+
+    def __contains__(self, _name: object) -> bool:
+        return True
 
 
 def _remember_birth(ledger: Ledger, journal: Journal, machine_id: str, tip: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict
 from typing import cast
 
@@ -34,8 +34,8 @@ class Scan:
         ledger: Ledger,
         machine_id: str,
         *,
-        history: frozenset[str],
-        suspect: frozenset[str],
+        history: Container[str],
+        suspect: Container[str],
         past: frozenset[str] = frozenset(),
     ) -> None:
         self.mailbox = mailbox
@@ -47,7 +47,22 @@ class Scan:
         self.machines = {page.id for page in ledger.statuses()} | set(ledger.seen())
         self._trees: dict[str, str] = {}
 
-    def commit(self, commit: Commit, batch: Batch) -> None:
+    def ahead(self, names: Sequence[str]) -> Iterator[tuple[Commit, list[Change]]]:
+        """Give these commits, parents first, with what each changed; all that they need is read in one go."""
+        self.mailbox.read_ahead(names)
+        commits = [self.mailbox.commit(name) for name in names]
+        self._trees.update((commit.sha, commit.tree) for commit in commits)
+        changes = self.mailbox.changes([(self._parent_tree(commit), commit.tree) for commit in commits])
+        self._trees = {commit.sha: commit.tree for commit in commits}
+        self.mailbox.read_ahead(
+            change.new.sha
+            for changed in changes
+            for change in changed
+            if change.new is not None and change.new.mode in REGULAR and classify(change.path).kind != "other"
+        )
+        return zip(commits, changes, strict=True)
+
+    def commit(self, commit: Commit, changes: Sequence[Change], batch: Batch) -> None:
         """Add what this commit changed."""
         note = notes.read(commit.message)
         date = clock.stamp(float(commit.committer.date))
@@ -56,14 +71,12 @@ class Scan:
             self.machines.add(note.machine)
         self._present: set[str] = set()
         self._emptied: list[Place] = []
-        changes = self.mailbox.changed(self._parent_tree(commit), commit.tree)
         for change in sorted(changes, key=lambda change: change.path):
             self._change(change, commit, date, batch)
         if note.machine and "withdraw " in note.summary:
             self._withdraw(note.machine, note.messages, batch)
         batch.head = commit.sha
         batch.commits += 1
-        self._trees = {**self._trees, commit.sha: commit.tree} if len(self._trees) < 64 else {commit.sha: commit.tree}
 
     def _parent_tree(self, commit: Commit) -> str | None:
         if not commit.parents:

@@ -97,7 +97,7 @@ class Incoming:
             if contained and known is not None and self._known.recorded and not run.request.accept_deletions:
                 self._guard(known, remote)
             if contained and known is not None:
-                run.pulled = len(self._mailbox.between([known], remote))
+                run.pulled = len(self._mailbox.names_between([known], remote))
             run.changed = True
         run.tip = run.plan.base
         if remote is not None:

@@ -48,7 +48,7 @@ class Looking:
             for sha in (self._known.materialised, self._known.tip if self._known.recorded else None)
             if sha is not None
         ]
-        fresh = {commit.sha for commit in self._mailbox.between(known, local)}
+        fresh = set(self._mailbox.names_between(known, local))
         own: list[Commit] = []
         sha: str | None = local
         while sha is not None and sha in fresh:
