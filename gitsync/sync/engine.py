@@ -209,6 +209,7 @@ class Engine:
         self._known.preflight()
         old, new = self._known.tree(run.local), self._known.tree(tip)
         todo = wanted(self._mailbox, old, new, run.captured.stale, skip)
+        self._materialise.pass_over(old, new, skip)
         try:
             placed = self._materialise.place(todo)
             if placed.surprised:

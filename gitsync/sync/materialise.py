@@ -74,6 +74,23 @@ class Materialise:
             self._journal.set_meta("unplaced", json.dumps(self.unplaced) if self.unplaced else None)
         return result
 
+    def pass_over(self, old: str | None, new: str | None, skip: Collection[str]) -> None:
+        """Note which edited files stay as they are while the branch goes on from one tree to another.
+
+        What arrives for such a path was never on disk, so the edit cannot have started from it: its base is what the
+        branch had before, or nothing where two people made the same file (I3).
+        """
+        could_not = dict(self.unplaced)
+        for change in self._mailbox.changed(old, new) if skip else ():
+            if change.path not in skip or self._journal.bases(change.path):
+                continue
+            if change.old is not None and change.old.mode in FILES:
+                self._journal.add_bases([(change.path, change.old.sha)])
+            elif change.new is not None:
+                self.unplaced[change.path] = ""
+        if self.unplaced != could_not:
+            self._journal.set_meta("unplaced", json.dumps(self.unplaced))
+
     def _batch(self, batch: list[tuple[str, str | None, Entry | None]], result: Placed) -> None:
         os.makedirs(f"{self._store}/place", mode=0o700, exist_ok=True)
         stamp = clock.new_id()

@@ -409,3 +409,31 @@ def test_editor_folders_stay_at_home_unless_the_branch_has_them(world: World) ->
     world.settle()
     assert set(world.remote.files()) == {"README.md", ".vscode/launch.json", ".vscode/settings.json", "y.tmp"}
     assert two.read("y.tmp") == b"tracked\ntyped\n"
+
+
+def test_i3_a_file_made_here_and_elsewhere_while_it_is_still_being_written(world: World) -> None:
+    one = world.computer("1", settle=30.0)
+    one.cycle()
+    one.write("NOTES.md", "mine\n")
+    person = world.person()
+    person.commit({"NOTES.md": "theirs\n"}, "by hand")
+    person.push()
+    one.cycle()  # takes the branch, leaves the unfinished file alone
+    assert one.read("NOTES.md") == b"mine\n"
+    one.sync()
+    assert set(one.read("NOTES.md").splitlines()) == {b"mine", b"theirs"}
+    assert world.remote.read("NOTES.md") == one.read("NOTES.md")
+
+
+def test_i3_a_file_edited_since_the_clone_while_a_change_of_it_arrives(world: World) -> None:
+    person = world.person()
+    person.commit({"NOTES.md": "a\nb\nc\n"}, "by hand")
+    person.push()
+    one = world.computer("1", settle=30.0)
+    one.cycle()
+    one.write("NOTES.md", "a\nb\nc\nmine\n")
+    person.commit({"NOTES.md": "theirs\na\nb\nc\n"}, "by hand")
+    person.push()
+    one.cycle()
+    one.sync()
+    assert one.read("NOTES.md") == b"theirs\na\nb\nc\nmine\n"
