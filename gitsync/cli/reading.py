@@ -142,7 +142,8 @@ def print_message(entry: Entry) -> None:
         text = ", ".join(value) if isinstance(value, list | tuple) else str(value or "")
         if text and not (key == "priority" and text == "normal") and not (key == "thread" and text == entry["id"]):
             print(f"  {label:<9} {clean_line(text)}")
-    if entry.get("reason") and entry["reason"] not in {told["reason"] for told in entry.get("receipts") or ()}:
+    said = {told["reason"] for told in entry.get("receipts") or ()}
+    if entry.get("reason") and entry["state"] != "waiting" and entry["reason"] not in said:
         print(f"  {'because':<9} {clean_line(str(entry['reason']))}")
     print()
     print(clean(str(entry.get("body") or "")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -147,6 +148,14 @@ class Computer:
             said = (done.stderr or done.stdout).decode(errors="replace").strip()
             raise CheckFailed(f"computer {self.id}: gitsync {' '.join(argv)} ended with {done.returncode}: {said}")
         return done.stdout.decode(errors="replace")
+
+    def leave_command(self, place: Path) -> None:
+        """Write a program by which a person uses ``gitsync`` as this computer's owner."""
+        own = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL", "PYTHONPATH")
+        settings = " ".join(shlex.quote(f"{name}={self.env[name]}") for name in own)
+        call = shlex.join([sys.executable, "-m", "gitsync", "--dir", str(self.root)])
+        place.write_text(f'#!/bin/sh\nexec env {settings} {call} "$@"\n', encoding="utf-8")
+        place.chmod(0o700)
 
     def ask(self, *argv: str) -> Any:
         """Run a command with ``--json`` and decode what it prints."""

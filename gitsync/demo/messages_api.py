@@ -169,17 +169,17 @@ def reply_to(turns: Sequence[str], system: str = "") -> str:
     items = [line for line in body.splitlines() if re.match(r"\s*([-*]|\d+\.)\s", line)]
     points = [item.lstrip("-*0123456789. ") for item in items]
     questions = re.findall(r"[^.?!\n]+\?", body)
-    lines = [f"Understood{', ' + sender[1] if sender else ''}: {_short(subject[1] if subject else body)}."]
+    lines = [f"Understood{', ' + sender[1] if sender else ''}: {_sentence(subject[1] if subject else body)}"]
     if points:
         lines += ["", f"I will take the {len(points)} point{'s' * (len(points) > 1)} in this order:", ""]
         lines += [f"{number}. {_short(point)}" for number, point in enumerate(points, 1)]
     for question in questions[:3]:
         said = recall(question, turns[:-1])
-        fact = f"You said: {_short(said)}." if said else "I have no facts beyond this conversation to answer it with."
+        fact = f"You said: {_sentence(said)}" if said else "I have no facts beyond this conversation to answer it with."
         lines += ["", f"You ask “{_short(question.strip())}” {fact}"]
     if not points and not questions:
         words = len(body.split())
-        lines += ["", f"I read your message of {words} word{'s' * (words != 1)}: {_short(body)}."]
+        lines += ["", f"I read your message of {words} word{'s' * (words != 1)}: {_sentence(body)}"]
     lines += ["", f"(turn {len(turns)} of this conversation{', with a system prompt' if system else ''})"]
     return "\n".join(lines)
 
@@ -209,6 +209,11 @@ def _key(headers: Mapping[str, str]) -> str:
 def _short(text: str, limit: int = 120) -> str:
     line = " ".join(text.split()).rstrip(".")
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _sentence(text: str) -> str:
+    line = _short(text)
+    return line if line.endswith(("?", "!", "…")) else line + "."
 
 
 def _problem(request: Any) -> str:

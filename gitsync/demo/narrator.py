@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Iterable
 
@@ -17,8 +18,20 @@ class Narrator:
         self._began = time.monotonic()
 
     def _line(self, text: str, style: str) -> None:
-        stamp = Text(f"{time.monotonic() - self._began:6.2f} s  ", style="dim")
-        self._console.print(stamp.append(text, style=style))
+        stamp = f"{time.monotonic() - self._began:6.2f} s  "
+        for part in self._folded(text, self._console.width - len(stamp)):
+            self._console.print(Text(stamp, style="dim").append(part, style=style))
+            stamp = " " * len(stamp)
+
+    def _folded(self, text: str, width: int) -> list[str]:
+        """Break a line between words where a terminal would break it anywhere; a pipe gets it whole."""
+        if not self._console.is_terminal or len(text) <= width:
+            return [text]
+        body = text.lstrip()
+        hanging = text[: len(text) - len(body)] + ("│ " if body.startswith("│ ") else "  ")
+        return textwrap.wrap(
+            text, max(width, 40), subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+        )
 
     def title(self, text: str) -> None:
         """Open a step."""

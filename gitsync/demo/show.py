@@ -87,17 +87,19 @@ def _play(step: Step, fleet: Fleet, tell: Narrator) -> bool:
 
 
 def _stay(fleet: Fleet, tell: Narrator) -> None:
-    one = fleet.mechanic
-    tell.title("The fleet keeps running until ctrl-C. Look around:")
-    tell.plain(f"  the journal:     git -C {fleet.remote} log {BRANCH}")
-    tell.plain(f"  read and write:  {one.mailbox}/messages/1_TO_2.md   (as plain Markdown)")
     for computer in fleet.computers:
-        tell.plain(f"  computer {computer.id}:      http://127.0.0.1:{computer.port}/computers")
-        tell.plain(f"                   settings {computer.root}/.gitsync/config.toml")
-    tell.plain(f"  logs:            {fleet.logs}")
-    tell.plain(f'  send:            gitsync --dir {one.root} send 2/reviewer "Hello" -m "A text" --wait 10s')
-    tell.plain(f"  answers:         gitsync --dir {one.root} inbox")
-    tell.plain(f"  (as the owner of computer 1: export HOME={one.home} XDG_CONFIG_HOME={one.home}/.config)")
+        computer.leave_command(fleet.base / f"gitsync-{computer.id}")
+    tell.title("The fleet keeps running until ctrl-C. In another terminal:")
+    tell.plain(f"  cd {fleet.base}")
+    tell.plain("  # gitsync-1 is gitsync as the owner of computer 1 types it; gitsync-2 and -3 too")
+    tell.plain('  ./gitsync-1 send 2/reviewer "Hello" -m "A text" --wait 10s')
+    tell.plain("  ./gitsync-1 inbox; ./gitsync-2 status")
+    tell.plain("  # a mailbox, to read and to write by hand; its history; settings; logs")
+    tell.plain("  nano computer-1/coordination/messages/1_TO_2.md")
+    tell.plain(f"  git -C {fleet.remote.name} log {BRANCH}")
+    tell.plain("  cat computer-1/.gitsync/config.toml; ls logs")
+    for computer in fleet.computers:
+        tell.plain(f"  curl http://127.0.0.1:{computer.port}/computers")
     while True:
         for computer in fleet.computers:
             if computer.daemon is not None and not computer.daemon.running():

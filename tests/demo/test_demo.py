@@ -81,6 +81,10 @@ def test_every_promise_is_kept_and_nothing_stays(folder: Path, shows: list[Show]
     show.wait_for("The fleet keeps running until ctrl-C", seconds=150)
     assert "✗" not in show.said(), show.said()
     assert len(alive_in(folder)) >= 5, "three computers and two services are running"
+    (base,) = folder.iterdir()
+    call = [base / "gitsync-2", "status", "--json"]
+    told = subprocess.run(call, env={"PATH": os.environ["PATH"]}, capture_output=True, check=True, timeout=60)
+    assert json.loads(told.stdout)["machine"]["id"] == "2"
     show.child.send_signal(signal.SIGTERM)
     assert show.child.wait(45) == 0, show.said()
     assert "every check held" in show.said()
