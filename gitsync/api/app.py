@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from gitsync import errors
 from gitsync.api.control import Control
 from gitsync.api.fields import BadRequest, page, send_ask, sync_ask
-from gitsync.api.guard import MAX_BODY, BodyTooLarge, Guard
+from gitsync.api.guard import BODY_TIME, MAX_BODY, BodyTooLarge, BodyTooSlow, Guard
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,8 @@ def create_app(control: Control, *, token: Callable[[], str], hosts: frozenset[s
         exception_handlers={
             BadRequest: _bad_request,
             BodyTooLarge: _too_large,
+            BodyTooSlow: _too_slow,
+            ClientDisconnect: _gone,
             errors.GitsyncError: _known_failure,
             HTTPException: _http_failure,
             Exception: _unknown_failure,
@@ -105,6 +107,16 @@ async def _bad_request(request: Request, error: Exception) -> Response:
 
 async def _too_large(request: Request, error: Exception) -> Response:
     return _error(413, "too_large", f"a request body may have {MAX_BODY} bytes")
+
+
+async def _too_slow(request: Request, error: Exception) -> Response:
+    answer = _error(408, "too_slow", f"a request body must arrive within {BODY_TIME:g} s")
+    answer.headers["connection"] = "close"
+    return answer
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # nobody is there to read it, and nothing is wrong here
 
 
 async def _known_failure(request: Request, error: Exception) -> Response:

@@ -7,9 +7,11 @@ limit. Requests are judged from their head alone; the body is counted while it a
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,12 +21,19 @@ MAX_BODY = 1 << 20
 
 MAX_DRAIN = 16 * MAX_BODY
 
+BODY_TIME = 20.0
+"""Seconds in which a body must have arrived: who sends it byte by byte must not hold a connection for ever."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class BodyTooLarge(Exception):
     """More bytes arrived than a request may have; the application answers 413."""
+
+
+class BodyTooSlow(Exception):
+    """The body did not arrive in time; the application answers 408."""
 
 
 def error_body(code: str, message: str) -> bytes:
@@ -88,14 +97,21 @@ class Guard:
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         seen = 0
+        due: float | None = asyncio.get_running_loop().time() + BODY_TIME
 
         async def count() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, due
+            try:
+                async with asyncio.timeout_at(due):
+                    message = await receive()
+            except TimeoutError:
+                raise BodyTooSlow from None
             if message["type"] == "http.request":
                 seen += len(message.get("body", b""))
                 if seen > MAX_BODY:
                     raise BodyTooLarge
+                if not message.get("more_body", False):
+                    due = None  # what comes now is the end of the connection, whenever that is
             return message
 
         await self._app(scope, count, send)
@@ -104,11 +120,13 @@ class Guard:
 async def _drain(receive: Receive) -> None:
     """Read a refused body and forget it, within reason: a client that is still writing would miss the answer."""
     seen = 0
-    while seen <= MAX_DRAIN:
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(BODY_TIME):
+            while seen <= MAX_DRAIN:
+                message = await receive()
+                seen += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
 
 
 async def _refuse(send: Send, status: int, code: str, message: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from gitsync.api import guard
 from gitsync.api.app import create_app
 from gitsync.api.control import Json, SendAsk, SyncAsk
 from gitsync.api.guard import MAX_BODY
@@ -260,3 +262,46 @@ def test_unknown_paths_and_methods_answer_in_the_one_shape(play: Stage) -> None:
         assert "GET /health" in endpoints
 
     play(scene)
+
+
+async def _half(client: httpx.AsyncClient, *lines: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Begin a request with a body of 100 bytes, of which one arrives."""
+    url = client.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = ("POST /send HTTP/1.1", f"Host: {url.host}", *lines, "Content-Length: 100", "", "{")
+    writer.write("\r\n".join(head).encode())
+    await writer.drain()
+    return reader, writer
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [((f"Authorization: Bearer {TOKEN}",), b"408"), ((), b"401")],
+    ids=["with-token", "without"],
+)
+def test_a_body_that_does_not_come_holds_no_connection(
+    lines: tuple[str, ...], status: bytes, play: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "BODY_TIME", 0.2)
+
+    async def scene(client: httpx.AsyncClient, control: Recorder) -> None:
+        reader, writer = await _half(client, *lines)
+        answer = await asyncio.wait_for(reader.read(), 10.0)
+        assert answer.split(b" ")[1] == status
+        writer.close()
+        assert control.asked == []
+
+    play(scene)
+
+
+def test_a_client_that_hangs_up_is_no_failure(play: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(client: httpx.AsyncClient, control: Recorder) -> None:
+        _, writer = await _half(client, f"Authorization: Bearer {TOKEN}")
+        await client.get("/health")  # the half request is being read by now
+        writer.close()
+        await writer.wait_closed()
+        for _ in range(5):
+            await client.get("/health")
+
+    play(scene)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
