@@ -82,7 +82,7 @@ class Claims:
             return
         waiting = {op.ident for op in await asyncio.to_thread(self._journal.pending) if op.kind == "receipt"}
         for key, ident in list(self._held.items()):
-            if ident in waiting or not await asyncio.to_thread(self._finished, key):
+            if ident in waiting or not await asyncio.to_thread(self._finished, key, key in open_keys):
                 continue
             if not await self._remove(key, ident):
                 return  # the remote is away; the claims stand until it is back
@@ -102,6 +102,7 @@ class Claims:
             except GitsyncError:
                 return False
         del self._held[key]
+        self._won.discard(key)
         await asyncio.to_thread(self._remember)
         return True
 
@@ -148,11 +149,12 @@ class Claims:
                 return True
         return False
 
-    def _finished(self, key: str) -> bool:
-        return any(
-            intent.state in ("done", "failed", "refused", "dead")
-            for intent in self._journal.intents_for([key]).get(key, [])
-        )
+    def _finished(self, key: str, still_open: bool) -> bool:
+        """Say whether a claim has done its work: here, or elsewhere before we asked for what was free again."""
+        intents = self._journal.intents_for([key]).get(key, [])
+        if not intents:
+            return not still_open
+        return any(intent.state in ("done", "failed", "refused", "dead") for intent in intents)
 
     def _remember(self) -> None:
         self._journal.set_meta(_META, json.dumps(self._held) if self._held else None)

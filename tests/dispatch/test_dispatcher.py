@@ -588,6 +588,24 @@ def test_who_loses_the_claim_does_nothing(world: World) -> None:
     assert not (world.root / "ran").exists()
 
 
+def test_a_claim_won_after_the_message_was_settled_is_let_go(world: World) -> None:
+    """Its end arrived between asking and winning: then no job is left that would give the claim up."""
+    message = letter(to=("ANY",))
+    world.arrive(message, place="ANY")
+
+    async def act() -> None:
+        async with running(world, world.dispatcher(program(default=True))) as dispatcher:
+            await dispatcher.consider()
+            world.told("3", Receipt(date=clock.stamp(), id=message.id, sender="1", agent="x", outcome="done"))
+            await until(lambda: world.outcomes() == ["claimed"])
+            world.land()
+            await dispatcher.consider()
+            assert world.released == [message.id]
+
+    asyncio.run(act())
+    assert world.intents() == []
+
+
 def test_a_claim_won_after_another_machine_has_finished_is_given_up(world: World) -> None:
     message = anybody()
     world.arrive(message, place="ANY")
