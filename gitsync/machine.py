@@ -65,6 +65,7 @@ class Opened:
         """
 
         # Imported here: a command that only reads does without the engine and its merging, which take 60 ms to load.
+        from gitsync.config.faults import fault
         from gitsync.sync.engine import Engine
 
         def on_tip(tip: str) -> int:
@@ -85,6 +86,7 @@ class Opened:
             self.settings.machine,
             facts=Facts(final=self.ledger.final, status=status),
             on_tip=on_tip,
+            fault=fault(),
         )
         return self._engine
 

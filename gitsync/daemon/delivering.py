@@ -8,6 +8,7 @@ import logging
 from gitsync import clock
 from gitsync.agents.base import Agent
 from gitsync.agents.opening import open_agents
+from gitsync.config.faults import fault
 from gitsync.config.settings import Settings
 from gitsync.daemon.syncing import Syncing
 from gitsync.dispatch.dispatcher import Dispatcher
@@ -54,6 +55,7 @@ class Delivering:
             refresh=self._refresh,
             changed=self._syncing.pending,
             allowed=self._may_act,
+            fault=fault(),
         )
 
     # -- life --------------------------------------------------------------------------------------

@@ -49,12 +49,14 @@ class Dispatcher:
         refresh: Callable[[], Awaitable[bool]] | None = None,
         changed: Callable[[], None] = lambda: None,
         allowed: Callable[[], bool] = lambda: True,
+        fault: Callable[[str], None] = lambda _point: None,
     ) -> None:
         """Take what is needed.
 
         `candidates` gives what may be dispatched now, in order; `claim` and `release` are the engine's; `refresh`
         brings the ledger up to the remote's tip and says whether it could; `changed` asks for a sync soon; `allowed`
-        says whether this machine may act at all: while it is False nothing starts, whatever is queued.
+        says whether this machine may act at all: while it is False nothing starts, whatever is queued; `fault` is
+        called at the points of `gitsync.dispatch.faults`.
         """
         self._journal = journal
         self._ledger = ledger
@@ -65,6 +67,7 @@ class Dispatcher:
         self._refresh = refresh
         self._changed = changed
         self._allowed = allowed
+        self._fault = fault
         self._claims = Claims(journal, ledger, settings, claim, release, changed)
         self._books = Books(journal, settings.machine.id)
         self._jobs: dict[tuple[str, str], Job] = {}
@@ -269,6 +272,7 @@ class Dispatcher:
                 thread,
                 self._settings.history_turns,
             )
+            self._fault("7-begun")
             stage = "given"
             before = clock.monotonic()
             try:
@@ -276,8 +280,10 @@ class Dispatcher:
             except Exception as error:  # a defect of an agent's own must not stop the others
                 log.exception("agent %s", job.agent)
                 outcome = Outcome(kind="uncertain", reason=f"{type(error).__name__}: {error}")
+            self._fault("7-answered")
             stage = "told"
             await self._conclude(job, outcome, clock.monotonic() - before)
+            self._fault("7-concluded")
         except asyncio.CancelledError:
             await self._cut_off(job, stage)
             raise
