@@ -15,7 +15,7 @@ from gitsync.demo.steps import STEPS, Step
 
 
 class _Stop(BaseException):
-    """Ctrl-C or SIGTERM arrived."""
+    """Ctrl-C or SIGTERM arrived, or the terminal was closed."""
 
 
 def show(*, once: bool = False) -> int:
@@ -23,11 +23,14 @@ def show(*, once: bool = False) -> int:
     tell = Narrator()
     base = Path(tempfile.mkdtemp(prefix="gitsync-demo-")).resolve()
     fleet = Fleet(base)
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     failed: list[str] = []
+    played = 0
     try:
         _put_up(fleet, tell)
-        failed = [step.__name__ for step in STEPS if not _play(step, fleet, tell)]
+        for played, step in enumerate(STEPS, 1):
+            if not _play(step, fleet, tell):
+                failed.append(step.__name__)
         if failed:
             for line in fleet.tails():
                 tell.plain(line)
@@ -54,7 +57,8 @@ def show(*, once: bool = False) -> int:
     if failed:
         tell.bad("not kept: " + ", ".join(name.replace("_", " ") for name in failed))
         return 1
-    tell.good(f"every check held ({len(STEPS)} steps); all processes have ended and {base} is gone")
+    steps = f"{len(STEPS)} steps" if played == len(STEPS) else f"{played} of {len(STEPS)} steps begun"
+    tell.good(f"every check held ({steps}); all processes have ended and {base} is gone")
     return 0
 
 

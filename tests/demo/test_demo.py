@@ -93,11 +93,13 @@ def test_every_promise_is_kept_and_nothing_stays(folder: Path, shows: list[Show]
 
 
 @pytest.mark.timeout(60)
-def test_an_interrupted_demonstration_leaves_nothing(folder: Path, shows: list[Show]) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupted_demonstration_leaves_nothing(folder: Path, shows: list[Show], sent: signal.Signals) -> None:
+    """A terminal that is closed is an interruption too."""
     show = Show(folder, "--once")
     shows.append(show)
     show.wait_for("computer 1, Mechanic: pid", seconds=40)
-    show.child.send_signal(signal.SIGINT)
+    show.child.send_signal(sent)
     assert show.child.wait(30) == 1
     assert "interrupted" in show.said()
     assert alive_in(folder) == []
