@@ -192,3 +192,22 @@ def test_19_the_clones_lock_has_an_owner(tmp_path: Path) -> None:
 )
 def test_a_save_that_did_not_see_what_was_placed(disk: bytes, stale: bool) -> None:
     assert bases.unseen(disk, b"a\nb\n", b"a\nb\nfrom two\n") is stale
+
+
+@pytest.mark.parametrize(
+    ("disk", "stale"),
+    [
+        pytest.param(b"a\nb\nline 2-1-42 0.398939\n", True, id="another writer's line at the same place"),
+        pytest.param(b"line 1-0-50 of two\na\nb\n", True, id="a change of nothing: it stands elsewhere"),
+        pytest.param(b"a\nb\nline 1-0-51 of two, changed\n", False, id="continued"),
+        pytest.param(b"a\nb\nline 1-0-51 by two\n", False, id="corrected"),
+    ],
+)
+def test_lines_of_two_writers_resemble_each_other(disk: bytes, stale: bool) -> None:
+    assert bases.unseen(disk, b"a\nb\n", b"a\nb\nline 1-0-51 of two\n") is stale
+
+
+def test_a_save_that_changed_an_older_line_without_seeing_a_new_one() -> None:
+    before = b"a\nb\nc\nd\n"
+    assert bases.unseen(b"a\nB\nc\nd\n", before, before + b"from two\n")
+    assert not bases.unseen(b"A\nB\nc\nd\n", before, before + b"from two\n")
