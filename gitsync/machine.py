@@ -7,6 +7,7 @@ both of them print: status, fleet, the outcome of a cycle.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,12 +27,17 @@ from gitsync.sync.values import CycleResult, Facts
 if TYPE_CHECKING:
     from gitsync.sync.engine import Engine
 
+log = logging.getLogger(__name__)
+
 Json = dict[str, Any]
 AgentStates = Mapping[str, tuple[str, int]]
 """State and queue length of each agent, by name."""
 
 HOLD = 60.0
 """Seconds an agent's new state must last before it is told to the fleet: a flapping agent must not write history."""
+
+TOLD = 50
+"""Problems of one ingest that the log names; `gitsync lint` names them all."""
 
 _EXIT = {"ok": EXIT_OK, "offline": EXIT_TRY_LATER, "refused": EXIT_REFUSED}
 _LAST = "last_sync"
@@ -70,6 +76,8 @@ class Opened:
 
         def on_tip(tip: str) -> int:
             came = ingest(self.mailbox, self.ledger, self.journal, self.settings.machine.id, tip)
+            for trouble in came.problems[:TOLD]:
+                log.warning("%s:%d: %s [%s]", trouble.path, trouble.line, trouble.text, trouble.rule)
             on_ingest()
             return came.messages
 

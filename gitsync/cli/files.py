@@ -38,6 +38,8 @@ def lint(args: Namespace) -> int:
             {"file": shown, "line": problem.line, "rule": problem.rule, "text": problem.text}
             for problem in check(_bytes(file), path)
         ]
+    if not args.files:
+        found = sorted([*found, *_not_files(args)], key=lambda item: item["file"])
     if args.json:
         print_json(found)
     else:
@@ -77,6 +79,35 @@ def _to_lint(args: Namespace) -> list[tuple[str, str, str]]:
         if ".git" not in file.relative_to(mailbox).parts and file.is_file() and not file.is_symlink()
     )
     return [(str(file.relative_to(mailbox)), str(file), str(file.relative_to(mailbox))) for file in files]
+
+
+def _not_files(args: Namespace) -> list[dict[str, Any]]:
+    """Find links, submodules, folders named like files, and paths that are written nowhere: on the branch and on disk.
+
+    They are never opened, so that no other rule can speak of them.
+    """
+    from gitsync.cli.settings import own_settings
+    from gitsync.cli.stores import machine
+    from gitsync.git.objects import inside
+    from gitsync.git.values import EXECUTABLE, REGULAR
+
+    told: dict[str, str] = {}
+    with machine(own_settings(args)) as opened:
+        tip, mailbox = opened.mailbox.ref(opened.mailbox.tracking_ref), opened.mailbox.path
+        for path, entry in opened.mailbox.files(opened.mailbox.commit(tip).tree).items() if tip else ():
+            if not inside(path):
+                told[path] = "a path that leaves the mailbox, on the branch: it is written nowhere"
+            elif entry.mode not in (REGULAR, EXECUTABLE):
+                told[path] = "a link or submodule, on the branch: it is never followed, and not placed here"
+    for found in mailbox.rglob("*"):
+        path = str(found.relative_to(mailbox))
+        if path.partition("/")[0] == ".git":
+            continue
+        if found.is_symlink():
+            told[path] = "a symbolic link: it is never followed, and stays here"
+        elif found.is_dir() and found.suffix == ".md":
+            told[path] = "a folder named like a file: what belongs there waits"
+    return [{"file": path, "line": 1, "rule": "not-a-file", "text": text} for path, text in told.items()]
 
 
 def _bytes(name: str) -> bytes:

@@ -163,7 +163,7 @@ def _reading(verb: Add) -> None:
     sub.add_argument("--agent", metavar="A", help="only those for this agent")
     sub.add_argument("--unread", action="store_true", help="only those that nobody has taken or settled")
     sub.add_argument("--from", dest="sender", metavar="M", help="only those from this computer or person")
-    sub.add_argument("--limit", type=int, default=50, metavar="N", help="the newest N (default: 50)")
+    sub.add_argument("--limit", type=int, metavar="N", help="the newest N (default: 50 on a terminal, else all)")
 
     sub = verb("show", "reading:show", "one message with what became of it", json=True)
     sub.add_argument("id", metavar="ID", help=AN_ID)
@@ -171,7 +171,7 @@ def _reading(verb: Add) -> None:
     sub.add_argument("id", metavar="ID", help="any message of it; the first characters are enough")
     sub = verb("search", "reading:search", "messages that contain all the words", json=True)
     sub.add_argument("words", nargs="+", metavar="WORDS", help="whole words, in subject, text or sender")
-    sub.add_argument("--limit", type=int, default=50, metavar="N", help="the best N (default: 50)")
+    sub.add_argument("--limit", type=int, metavar="N", help="the best N (default: 50 on a terminal, else all)")
 
     sub = verb("log", "history:log", "the journal from git history: who said and did what", json=True)
     sub.add_argument("--machine", metavar="M", help="only what this computer did")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitsync.cli.stores import opened
-from gitsync.cli.terminal import clean, clean_line, print_json, say, table, to_terminal
+from gitsync.cli.terminal import clean, clean_line, note, print_json, say, table, to_terminal
 from gitsync.errors import EXIT_OK, UsageError
 
 Entry = Mapping[str, Any]
+
+SCREENFUL = 50
+"""Messages that a list on a terminal shows."""
 
 SHORT_ID = 16
 """Characters of an id: ten for the millisecond, six drawn at random."""
@@ -78,9 +82,12 @@ def search(args: Namespace) -> int:
 
 
 def _limit(args: Namespace) -> int:
+    """Return how many to list: a screenful to a person, everything to a program, which may not notice a cut."""
+    if args.limit is None:
+        return SCREENFUL if to_terminal() and not args.json else sys.maxsize
     if args.limit < 1:
         raise UsageError("--limit must be at least 1")
-    return int(args.limit)
+    return min(int(args.limit), sys.maxsize)
 
 
 def _list(entries: Sequence[Entry], args: Namespace, none: str, *, both: bool = False) -> int:
@@ -104,6 +111,8 @@ def _list(entries: Sequence[Entry], args: Namespace, none: str, *, both: bool = 
             ],
             wide="subject",
         )
+        if args.limit is None and len(entries) == SCREENFUL:
+            note(f"the first {SCREENFUL}; for more: --limit N")
     else:
         table(
             ("id", "date", "from", "to", "priority", "state", "subject"),

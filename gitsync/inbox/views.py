@@ -129,7 +129,7 @@ def _inbox_rows(
             and not (unread and row.open and agent is None)
             and not (agent is not None and row.message.to[0].endswith(f"/{agent}") and (row.open or not unread))
         ]
-    page = max(limit, 50)
+    page = min(max(limit, 50), 1000)
     while True:
         rows = ledger.inbox(agent=agent, sender=sender, open_only=unread, limit=page, before=before)
         last = len(rows) < page

@@ -16,6 +16,7 @@
 | `bad-receipt` | receipts | a line is no receipt |
 | `unclosed-status` | status | the end line of the generated block is missing |
 | `conflict-marker` | every file | git left a conflict in the text |
+| `not-a-file` | whole mailbox | a link, a submodule, a folder named like a file, a path that leaves the mailbox |
 | `too-large` | owned files | over 8 MiB: the file is not read |
 | `nul` | every file | a NUL byte |
 | `not-utf8` | every file | bytes that are no text |

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gitsync import clock
-from gitsync.errors import AuthFailed, FolderPaused, GitsyncError, Halted, PushRefused, RemoteAway
+from gitsync.errors import FolderPaused, GitsyncError, Halted, PushRefused, RemoteAway
 from gitsync.git.repo import Mailbox
 from gitsync.ledger.journal import Journal
 from gitsync.protocol.identity import Machine
@@ -273,7 +273,7 @@ def _state(error: GitsyncError | None) -> State:
             return "offline"
         case Halted():
             return "halted"
-        case PushRefused() | AuthFailed():
+        case PushRefused():
             return "refused"
         case _:
             return "error"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import pty
 import signal
 import subprocess
 import sys
 import termios
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Computer
-from tests.remotes import Person, Remote
+from tests.remotes import Person, Remote, run_git
 
 
 def test_a_conversation(bare: Remote, one: Computer, two: Computer) -> None:
@@ -249,3 +251,57 @@ def test_whoever_writes_to_a_computer_that_nobody_knows_is_told_at_once(one: Com
     waited = one("send", "9", "And now?", "-m", "Hello.", "--wait", "250ms")
     assert waited.code == 75
     assert "held by 1: no machine 9 yet" in waited.err
+
+
+def test_a_list_for_a_program_is_never_cut(one: Computer, two: Computer) -> None:
+    one.ok("sync")  # learns of 2
+    for number in range(60):
+        one.ok("send", "2", f"number {number}")
+    one.ok("sync")
+    two.ok("sync")
+    assert len(two.ask("inbox")) == len(two.ok("inbox").splitlines()) - 1 == len(two.ask("search", "number")) == 60
+    assert len(two.ask("inbox", "--limit", "7")) == 7
+
+
+def test_missing_credentials_are_an_error_with_a_remedy(one: Computer) -> None:
+    class Asks(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", "Basic realm=x")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Asks) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/x.git"
+            run_git("remote", "set-url", "origin", url, cwd=one.mailbox)
+            result = one("sync")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert result.code == 1
+    assert "credential" in result.err
+
+
+def test_lint_names_what_is_never_read(bare: Remote, one: Computer, tmp_path: Path) -> None:
+    person = Person.clone(bare.url, tmp_path / "p")
+    person.switch("coordination")
+    (person.path / "messages").mkdir(exist_ok=True)
+    (person.path / "messages/2_TO_1.md").symlink_to("/etc/passwd")
+    person.commit({"messages/3_TO_1.md/x.txt": "x\n"})
+    person.push()
+    one.ok("sync")
+    (one.mailbox / "COMPUTER_9.md").symlink_to("/etc/passwd")
+    result = one("lint", "--json")
+    assert result.code == 1
+    assert {item["file"] for item in result.json if item["rule"] == "not-a-file"} == {
+        "COMPUTER_9.md",
+        "messages/2_TO_1.md",
+        "messages/3_TO_1.md",
+    }
+    assert "messages/2_TO_1.md:1: a symbolic link or folder" in (one.root / ".gitsync/gitsync.log").read_text()
