@@ -100,7 +100,8 @@ class Opened:
 
     def candidates(self) -> list[Envelope]:
         """Return what may be handed to agents now."""
-        return candidates(self.ledger, self.journal, self.settings.machine.id)
+        amend = [spec.name for spec in self.settings.agents if spec.amendments]
+        return candidates(self.ledger, self.journal, self.settings.machine.id, amend=amend)
 
     def fleet(self) -> frozenset[str]:
         """Return the ids of the machines that are known, this one among them."""

@@ -1,7 +1,8 @@
 """Let a test break a real process at a named point: ``GITSYNC_FAULT=<point>[:kill|raise|pause]``.
 
 For tests only. ``kill`` (the default) is SIGKILL to itself, ``pause`` SIGSTOP, ``raise`` an error that nobody expects;
-each happens the first time the point is passed. The points are those of `gitsync.sync.faults` and `gitsync.dispatch.faults`.
+each happens the first time the point is passed. The points are those of `gitsync.sync.faults` and
+`gitsync.dispatch.faults`.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from gitsync.protocol.receipts import Receipt
 def take(ledger: Ledger, journal: Journal, machine_id: str, ident: str, agent: str) -> Envelope:
     """Hand a waiting message to its agent; raise Refused when it does not wait for this agent any more."""
     mine = _mine(ledger, journal, machine_id, ident)
-    if not journal.take(mine.key, agent):
-        intent = journal.intent(mine.key, agent)
+    intent = _intent(journal, mine, agent)
+    if intent is None or not journal.take(intent.message_key, agent):
+        intent = _intent(journal, mine, agent)
         raise Refused(
             f"{mine.message.id} does not wait for {agent}",
             f"it is {intent.state}" if intent else "it was not given to this agent",
@@ -62,7 +63,7 @@ def ack(
         if old is None:
             journal.begin(_first(mine, name, outcome, 1, reason, reply_id), ops=ops)
         else:
-            journal.finish(mine.key, old.agent, outcome, reason=reason, reply_id=reply_id, ops=ops)
+            journal.finish(old.message_key, old.agent, outcome, reason=reason, reply_id=reply_id, ops=ops)
 
 
 def release(ledger: Ledger, journal: Journal, machine_id: str, ident: str, *, agent: str | None = None) -> None:
@@ -71,7 +72,7 @@ def release(ledger: Ledger, journal: Journal, machine_id: str, ident: str, *, ag
     with journal.db.write():
         old = _intent(journal, mine, agent)
         if old is not None:
-            if not journal.release(mine.key, old.agent, reason="released by a person"):
+            if not journal.release(old.message_key, old.agent, reason="released by a person"):
                 raise Refused(
                     f"{mine.message.id} is {old.state}", "only what is held, uncertain or taken can be released"
                 )
@@ -102,10 +103,10 @@ def _own(ledger: Ledger, mine: Envelope, machine_id: str) -> Receipt | None:
 
 
 def _intent(journal: Journal, mine: Envelope, agent: str | None) -> Intent | None:
-    """Give the hand-over that is meant: the agent's, else the only one that is not final."""
-    if agent is not None:
-        return journal.intent(mine.key, agent)
+    """Give the hand-over that is meant: the agent's, else the only one that is not final; of several texts the last."""
     found = journal.intents_for([mine.key]).get(mine.key, [])
+    if agent is not None:
+        return next((intent for intent in reversed(found) if intent.agent == agent), None)
     unsettled = [intent for intent in found if intent.state not in FINAL]
     if len(unsettled) > 1:
         raise UsageError(

@@ -8,7 +8,7 @@ from gitsync.inbox.states import UNREAD, intent_state, parked_state, row_state
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.lookup import Known, find
-from gitsync.ledger.values import Intent, Local, Row, Told, receipt_of
+from gitsync.ledger.values import Intent, Local, Row, Told, base_key, receipt_of
 from gitsync.protocol.message import Message, read
 
 Json = dict[str, object]
@@ -120,7 +120,7 @@ def _inbox_rows(
     if agent is not None or unread:
         states = ("retry", "waiting") if unread else None
         intents = journal.intents(states, agent=agent, newest=AGENT_INTENTS)
-        rows = ledger.by_keys(list({intent.message_key for intent in intents}))
+        rows = ledger.by_keys(list({base_key(intent.message_key) for intent in intents}))
         extra = [
             row
             for row in rows

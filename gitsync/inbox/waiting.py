@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from gitsync.ledger.intents import FINAL
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.values import Intent, Local, Row, local_key
+from gitsync.ledger.values import Intent, Local, Row, amended_key, base_key, local_key
 from gitsync.protocol.blocks import content_hash
 from gitsync.protocol.message import Message
 
@@ -37,29 +38,75 @@ class Envelope:
     intents: tuple[Intent, ...] = ()
 
 
-def candidates(ledger: Ledger, journal: Journal, machine_id: str) -> list[Envelope]:
+def candidates(ledger: Ledger, journal: Journal, machine_id: str, *, amend: Collection[str] = ()) -> list[Envelope]:
     """Give what may be dispatched now, in the order of the branch; local messages last.
 
     That is: nothing on the branch settles it, and the journal has no intent for it, or one that a retry is due for.
-    The cost goes with what is open.
+    And for the agents in `amend`, which ask for amendments: a later text of what they have finished with. The cost
+    goes with what is open, and with what was amended.
     """
-    retried = {intent.message_key for intent in journal.intents(("retry",))}
+    retries = journal.intents(("retry",))
+    retried = {intent.message_key for intent in retries}
     keys = ledger.open_keys()
     decided = journal.decided(keys)
-    wanted = {key for key in keys if key not in decided} | retried
+    wanted = {key for key in keys if key not in decided} | {key for key in retried if key == base_key(key)}
     rows = [row for row in ledger.by_keys(sorted(wanted)) if not row.withdrawn]
     local = [one for one in journal.locals(open_only=True) if one.key not in retried]
     local += [one for key in sorted(retried) if (one := _local(journal, key)) is not None]
-    intents = journal.intents_for(sorted(retried))
+    intents: dict[str, list[Intent]] = {}
+    for key, of_message in journal.intents_for(sorted({base_key(key) for key in retried})).items():
+        for intent in of_message:
+            if intent.message_key in retried:
+                intents.setdefault(intent.message_key, []).append(intent)
+        intents.setdefault(key, [])
     return [
         *(envelope(row, machine_id, intents.get(row.key, ())) for row in rows),
+        *_amended(ledger, journal, machine_id, amend, intents),
         *(local_envelope(one, intents.get(one.key, ())) for one in local),
     ]
 
 
+def _amended(
+    ledger: Ledger, journal: Journal, machine_id: str, amend: Collection[str], retried: Mapping[str, list[Intent]]
+) -> list[Envelope]:
+    """Give later texts: those due for another try, and new ones for agents that have finished with all before.
+
+    A journal that was lost knows of no hand-over, so nothing is amended then (I7).
+    """
+    due = {key: intents for key, intents in retried.items() if key != base_key(key)}
+    rows = {row.key: row for row in ledger.by_keys(sorted({base_key(key) for key in due})) if not row.withdrawn}
+    found = [
+        replace(envelope(rows[base_key(key)], machine_id, intents), key=key, claim=False, suspect=False)
+        for key, intents in due.items()
+        if base_key(key) in rows
+    ]
+    news = ledger.amended_for_me() if amend else []
+    handed = journal.intents_for([row.key for row in news])
+    for row in news:
+        agents = tuple(name for name in sorted(amend) if _finished(handed.get(row.key, ()), name, row.content))
+        if agents:
+            found.append(
+                replace(
+                    envelope(row, machine_id),
+                    key=amended_key(row.key, row.content),
+                    agent=agents[0],
+                    agents=agents,
+                    claim=False,
+                    suspect=False,
+                )
+            )
+    return found
+
+
+def _finished(handed: Sequence[Intent], agent: str, content: str) -> bool:
+    """Tell whether an agent is through with every text of a message that it got, and has not had this one."""
+    own = [intent for intent in handed if intent.agent == agent]
+    return bool(own) and all(intent.state in FINAL and intent.content != content for intent in own)
+
+
 def waiting(ledger: Ledger, journal: Journal, machine_id: str, agent: str) -> list[Envelope]:
     """Give what waits in the inbox of an agent that pulls, oldest first."""
-    held = {intent.message_key: intent for intent in journal.intents(("waiting",), agent=agent)}
+    held = {base_key(intent.message_key): intent for intent in journal.intents(("waiting",), agent=agent)}
     found = [envelope(row, machine_id, (held[row.key],)) for row in ledger.by_keys(sorted(held)) if not row.withdrawn]
     local = [(key, _local(journal, key)) for key in sorted(held)]
     return [*found, *(local_envelope(one, (held[key],)) for key, one in local if one is not None)]

@@ -1,6 +1,7 @@
 """Decide who may be handed a message: the state machine that I2 rests on.
 
-One row for each (message, agent). A hand-over is what leads to `started` or `taken`: from then on the agent may act.
+One row for each (message, agent), and one more for each later text where the agent asks for amendments. A hand-over
+is what leads to `started` or `taken`: from then on the agent may act.
 
     case  from                    to                                          when
     I1    (none)                  started waiting held retry or any end       the first word about this pair
@@ -27,7 +28,7 @@ from collections.abc import Iterable, Sequence
 from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
 from gitsync.ledger.queue import add_ops
-from gitsync.ledger.values import INTENT_STATES, Intent, Local, Op, local_key
+from gitsync.ledger.values import INTENT_STATES, Intent, Local, Op, base_key, local_key
 from gitsync.protocol.message import Message, read
 
 FINAL = frozenset({"done", "failed", "refused", "dead"})
@@ -115,16 +116,18 @@ class Intents:
         return found if newest is None else found[::-1]
 
     def intents_for(self, keys: Iterable[str]) -> dict[str, list[Intent]]:
-        """Give the intents of these messages, by message key."""
+        """Give the intents of these messages, those of later texts too, by the message's own key; oldest first."""
+        wanted = set(keys)
         found: dict[str, list[Intent]] = {}
         with self.db.read() as conn:
 
             def collect(part: Sequence[str]) -> None:
-                query = f"SELECT * FROM intents WHERE message_key IN ({marks(len(part))}) ORDER BY number"
+                query = f"SELECT * FROM intents WHERE message_id IN ({marks(len(part))}) ORDER BY number"
                 for row in conn.execute(query, part):
-                    found.setdefault(row["message_key"], []).append(_intent(row))
+                    if (key := base_key(row["message_key"])) in wanted:
+                        found.setdefault(key, []).append(_intent(row))
 
-            in_chunks(list(keys), collect)
+            in_chunks(sorted({key.rpartition("/")[2] for key in wanted}), collect)
         return found
 
     def decided(self, keys: Iterable[str]) -> set[str]:

@@ -160,6 +160,12 @@ class Ledger:
         """Give the keys of these messages alone: many of them may wait for a person."""
         return [row[0] for row in self._query("SELECT key FROM messages WHERE open = 1 ORDER BY seq", ())]
 
+    def amended_for_me(self) -> list[Row]:
+        """Give the messages to this machine of which the branch has had more than one text."""
+        return self._rows(
+            "WHERE amended > 0 AND mine = 1 AND history = 0 AND withdrawn = 0 AND quarantined = '' ORDER BY seq", ()
+        )
+
     def amendments(self, key: str) -> list[Amendment]:
         """Give the other texts of a message, oldest first."""
         return [

@@ -8,7 +8,7 @@ from gitsync.ledger.db import Record, path_text, text, text_path
 from gitsync.ledger.values import Row
 from gitsync.protocol.message import Message
 
-LAYOUT = "1"
+LAYOUT = "2"
 """Raise it with every change of the tables: a ledger of another layout is built again."""
 
 SCHEMA = """
@@ -53,6 +53,8 @@ CREATE INDEX messages_open ON messages (seq) WHERE open = 1;
 CREATE INDEX messages_unanswered ON messages (to_place, commit_date)
     WHERE answered = 0 AND withdrawn = 0 AND quarantined = '' AND history = 0
     AND to_place NOT IN ('', 'ALL', 'ANY');
+CREATE INDEX messages_amended ON messages (seq)
+    WHERE amended > 0 AND mine = 1 AND history = 0 AND withdrawn = 0 AND quarantined = '';
 CREATE INDEX messages_mine ON messages (mine, seq);
 CREATE INDEX messages_agent ON messages (agent, seq) WHERE mine = 1 AND agent <> '';
 CREATE INDEX messages_sender ON messages (sender, mine, seq);

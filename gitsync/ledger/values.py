@@ -92,8 +92,8 @@ class Displaced:
 class Intent:
     """What this machine decided about one message and one agent; at most one row for each pair.
 
-    `message_key` is `MessageKey` as text, `key` the idempotency key that the agent gets, `not_before` Unix time in
-    seconds, `usage` a JSON object.
+    `message_key` is `message_key()`, or `amended_key()` for a later text; `key` the idempotency key that the agent
+    gets, `not_before` Unix time in seconds, `usage` a JSON object.
     """
 
     message_key: str
@@ -200,6 +200,16 @@ class MachinePage:
 def message_key(sender: str, to: str, ident: str) -> str:
     """Name a message by (from, to, id), from and to taken from the path (PROTOCOL 1)."""
     return f"{sender}_TO_{to}/{ident}" if to else f"COMPUTER_{sender}/{ident}"
+
+
+def amended_key(key: str, content: str) -> str:
+    """Name the hand-over of a later text of a message: a hand-over of its own for each content (I2)."""
+    return f"{key}@{content}"
+
+
+def base_key(key: str) -> str:
+    """Name the message that a hand-over is about."""
+    return key.partition("@")[0]
 
 
 def local_key(ident: str) -> str:

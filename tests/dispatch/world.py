@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,23 @@ class World:
             )
         self._apply(arrived=rows)
 
+    def edit(self, message: Message, place: str = "2") -> None:
+        """Put another text of a message on the branch."""
+        (row,) = self.ledger.message(message.id)
+        self._apply(changed=[(replace(row, message=message, content=content_hash(write(message))), False)])
+
+    def candidates_for(self, spec: Mapping[str, Any]) -> list[str]:
+        """Give the keys of what may be handed to an agent `worker` with these settings."""
+        amend = ["worker"] if spec.get("amendments") else []
+        return [one.key for one in candidates(self.ledger, self.journal, ME.id, amend=amend)]
+
+    def forget(self) -> None:
+        """Lose the journal."""
+        self.journal.close()
+        for file in self.root.glob("journal.sqlite3*"):
+            file.unlink()
+        self.journal = Journal(self.root / "journal.sqlite3")
+
     def told(self, machine: str, receipt: Receipt) -> None:
         """Put another machine's receipt on the branch."""
         self._apply(receipts=[Told(machine, receipt)])
@@ -92,7 +110,9 @@ class World:
             self.ledger,
             self.agents,
             DispatchSettings(machine=ME, **{**quick, **settings}),
-            lambda: candidates(self.ledger, self.journal, ME.id),
+            lambda: candidates(
+                self.ledger, self.journal, ME.id, amend=[spec.name for spec in specs if spec.amendments]
+            ),
             claim=self._claim,
             release=self._release,
             refresh=refresh,
