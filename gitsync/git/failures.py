@@ -149,6 +149,10 @@ _ROWS = (
     _row("locked", r"unable to create '.*\.lock': file exists"),
 )
 
+# Somebody else moved one of our refs at that moment: a person's `git pull`, or the push of a process that was killed.
+CROSSED = re.compile(
+    r"cannot lock ref|unable to lock|is at [0-9a-f]+ but expected|reference already exists", re.IGNORECASE
+)
 NO_SUCH_BRANCH = re.compile(r"couldn't find remote ref", re.IGNORECASE)
 
 # Reasons in brackets of `git push --porcelain`, first ours ('[rejected]'), then the remote's.
@@ -206,7 +210,10 @@ def remote_words(stderr: str) -> str:
 
 
 _NOISE = re.compile(
-    r"^(remote: )?(enumerating|counting|compressing|receiving|resolving|writing|unpacking|total) ", re.I
+    r"^(remote: )?(enumerating|counting|compressing|receiving|resolving|writing|unpacking|total) "
+    # What git says, in three lines, because we ask it not to look for forced updates.
+    r"|^warning: fetch normally indicates|^but that check has been disabled|^flag or run 'git config fetch\.",
+    re.I,
 )
 
 

@@ -8,12 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitsync import clock
 from gitsync.errors import AuthFailed, GitFailed, GitsyncError, RemoteAway
 from gitsync.git.environment import redact, socket_folder, ssh_command
-from gitsync.git.failures import NO_SUCH_BRANCH, failure, push_kind, remote_words
+from gitsync.git.failures import CROSSED, NO_SUCH_BRANCH, failure, push_kind, remote_words
 from gitsync.git.refs import Move, Refs
 from gitsync.git.run import Done, run, ssh_shares_already
 from gitsync.git.values import Fetched, Pushed, RemoteKind, Update
+
+_CROSSED_PAUSES = (0.05, 0.2, 0.0)
+"""Seconds after a fetch that met somebody else at our refs, until it is tried again; the last one counts."""
 
 _FETCH = (
     "fetch",
@@ -77,7 +81,11 @@ class RemoteSide:
         """
         branch = f"+refs/heads/{self._branch}:{self.tracking}"
         beside = f"+{self.beside}*:{self.mirror}*"
-        done = self._git(*_FETCH, self._remote, branch, beside, ok=range(256), heard=heard)
+        for pause in _CROSSED_PAUSES:
+            done = self._git(*_FETCH, self._remote, branch, beside, ok=range(256), heard=heard)
+            if not (done.code and CROSSED.search(done.err)):
+                break
+            clock.sleep(pause)
         if done.code and NO_SUCH_BRANCH.search(done.err):
             there = self._refs.read(self.tracking)
             if there is not None:
