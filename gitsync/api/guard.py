@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 1 << 20
-"""Bytes; SURFACES."""
+"""Bytes of a request body."""
 
 MAX_DRAIN = 16 * MAX_BODY
+"""Bytes of a refused body that are still read, so that its sender hears the answer."""
 
 BODY_TIME = 20.0
 """Seconds in which a body must have arrived: who sends it byte by byte must not hold a connection for ever."""

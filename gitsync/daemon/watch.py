@@ -1,6 +1,6 @@
 """Notice hand edits in the mailbox folder as they happen.
 
-A hint only: the scan of each cycle finds what the watcher misses (it may stop, or run out of watches; ENGINE, row 22).
+A hint only: the scan of each cycle finds what the watcher misses (it may stop, or run out of watches; row 22).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Show the inbox, a message, a thread: the JSON that scripts rely on (SURFACES)."""
+"""Show the inbox, a message, a thread: the JSON that scripts rely on (docs/json.md)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from gitsync.ledger.db import Database, path_text, text_path
 from gitsync.ledger.values import Displaced, Place
 
 BASES_KEPT = 8
-"""An editor may have been opened on any of the last versions; the engine picks the one that fits (ENGINE, step 1)."""
+"""An editor may have been opened on any of the last versions; the engine picks the one that fits (step 1)."""
 
 SCHEMA = """
 CREATE TABLE bases (

@@ -1,4 +1,4 @@
-"""Pushes and their fate: what a commit held, in the journal before it leaves (ENGINE, step 5)."""
+"""Pushes and their fate: what a commit held, in the journal before it leaves (step 5)."""
 
 from __future__ import annotations
 

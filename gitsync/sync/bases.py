@@ -1,4 +1,4 @@
-"""Choose what a hand edit is compared with; pure (ENGINE, step 1)."""
+"""Choose what a hand edit is compared with; pure (step 1)."""
 
 from __future__ import annotations
 

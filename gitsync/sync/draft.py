@@ -1,4 +1,4 @@
-"""A chain of commits in the making, on top of a tip; touches neither index nor work tree (ENGINE, step 4)."""
+"""A chain of commits in the making, on top of a tip; touches neither index nor work tree (step 4)."""
 
 from __future__ import annotations
 

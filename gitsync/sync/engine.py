@@ -1,4 +1,4 @@
-"""The sync cycle: capture, fetch, plan, build, push, materialise (ENGINE, "The cycle").
+"""The sync cycle: capture, fetch, plan, build, push, materialise.
 
 Everything here is synchronous and belongs to one thread. Between two cycles all that matters is in the clone
 and the journal, so a process may die at any point; what is kept in memory only saves work.

@@ -1,4 +1,4 @@
-"""Swap two files in one step where the system can; else never replace what was not seen (ENGINE, step 6).
+"""Swap two files in one step where the system can; else never replace what was not seen (step 6).
 
 `renameat2(RENAME_EXCHANGE)`: looking first and renaming then lost 11 % of adversarial saves.
 """

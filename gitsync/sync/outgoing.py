@@ -66,7 +66,7 @@ class Outgoing:
         self._kind: str | None = None
 
     def push_first(self, run: Cycle) -> bool:
-        """Push on the last known tip without asking first, where only own appends wait (ENGINE, step 5)."""
+        """Push on the last known tip without asking first, where only own appends wait (step 5)."""
         now = clock.monotonic()
         ready = (
             run.request.flush
