@@ -24,9 +24,12 @@ def keep_warnings(folder: Path) -> None:
     """Send what the rooms log in a single command to the log in ``folder``: a person sees results and failures only."""
     import logging
 
+    from gitsync.cli.terminal import clean_line
+
     class Kept(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            _append(f"{clock.stamp()} {record.levelname} {record.name}: {record.getMessage()}\n", [folder])
+            line = f"{clock.stamp()} {record.levelname} {record.name}: {record.getMessage()}"
+            _append(f"{clean_line(line)}\n", [folder])
 
     root = logging.getLogger()
     if not root.handlers:

@@ -183,6 +183,13 @@ def branch_name(value: object) -> str:
     return value
 
 
+def remote_name(value: object) -> str:
+    """Take the name of a remote; git would read one that begins with a dash as an option."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]*", value) or ".." in value:
+        raise ValueError('the name of a remote, such as "origin"')
+    return value
+
+
 def host(value: object) -> str:
     """Take the address to listen on."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9.:-]+", value):

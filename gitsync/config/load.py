@@ -86,6 +86,8 @@ def check_trust(root: Path, entry: Registered | None) -> None:
                 "they are a link, belong to somebody else, or others may write them",
                 "check where they come from; then: chown/chmod them",
             )
+    if not file.is_file():
+        raise ConfigError(f"the settings {file} are not a file", "", "move it away, then run: gitsync init")
     if places.may_be_tracked(root):
         from gitsync.git.setup import is_tracked
 

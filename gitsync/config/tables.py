@@ -20,7 +20,7 @@ MACHINE: Table = {
 # `mailbox` belongs to this table for the file, to Settings itself in the program.
 SYNC: Table = {
     "mailbox": checks.text(empty=False),
-    "remote": checks.text(empty=False),
+    "remote": checks.remote_name,
     "branch": checks.branch_name,
     "fastest": checks.duration(0.05, DAY),
     "slowest": checks.duration(0.05, DAY),

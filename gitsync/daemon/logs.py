@@ -10,6 +10,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 _CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:]{0,200}(:[^\s/@]{0,200})?@", re.IGNORECASE)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -19,11 +20,14 @@ def redact(text: str) -> str:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Redact the finished line, so that tracebacks and library messages are covered too."""
+    """Redact the finished line, so that tracebacks and library messages are covered too.
+
+    Paths and words of others are in it: nothing of theirs may move a terminal's cursor or look like a line of ours.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line as it may be written."""
-        return redact(super().format(record))
+        """Return the line as it may be written; further lines, of a traceback, are indented."""
+        return redact(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", super().format(record)).replace("\n", "\n  "))
 
 
 class PrivateRotatingFile(RotatingFileHandler):

@@ -19,6 +19,7 @@ from gitsync.sync.settings import SyncSettings
 from gitsync.sync.values import Trouble
 
 FILES = (REGULAR, EXECUTABLE)
+_ODD = {SYMLINK: "is a symbolic link", SUBMODULE: "is a submodule"}
 HASTY = 5.0
 """Seconds after a placement within which a save may come from an editor that has not seen it."""
 RECENT = 8
@@ -51,11 +52,6 @@ class Captured:
     gone: int = 0
     """Messages that would go if the edits were taken; 0 unless that is a mass deletion."""
     total: int = 0
-
-
-def _odd(entry: Entry) -> str:
-    kinds = {SYMLINK: "is a symbolic link", SUBMODULE: "is a submodule"}
-    return kinds.get(entry.mode, "is a path that leaves the mailbox")
 
 
 class Capture:
@@ -191,9 +187,14 @@ class Capture:
         unplaced: Mapping[str, str],
     ) -> None:
         entry = self.expected.get(path)
-        if entry is not None and (entry.mode not in FILES or not inside(path)):
+        if not inside(path):
+            self._nothing.add(path)
+            captured.troubles.append(Trouble(path=path, text="is a path that may not be in a mailbox: left alone"))
+            return
+        if entry is not None and entry.mode not in FILES:
             self._nothing.add(path)  # not ours to read or to write, so not deleted here either
-            captured.troubles.append(Trouble(path=path, text=f"{_odd(entry)} on the branch: not placed here"))
+            kind = _ODD.get(entry.mode, "is no file")
+            captured.troubles.append(Trouble(path=path, text=f"{kind} on the branch: not placed here"))
             return
         if self._below_odd(path) or unplaced.get(path):
             self._nothing.add(path)

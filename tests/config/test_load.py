@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,16 @@ def test_a_link_is_not_followed(root: Path, tmp_path: Path) -> None:
     (root / ".gitsync").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="not used"):
         load(root)
+
+
+def test_what_is_no_file_is_not_opened(root: Path) -> None:
+    file = root / ".gitsync" / "config.toml"
+    for make in (os.mkfifo, os.mkdir):
+        file.unlink()
+        make(file)
+        with pytest.raises(ConfigError, match="are not a file"):
+            load(root)
+        file.rmdir() if file.is_dir() else None
 
 
 def test_settings_that_others_may_write_are_not_used(root: Path) -> None:

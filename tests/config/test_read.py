@@ -126,6 +126,7 @@ MISTAKES = [
     pytest.param(HEAD + "[sync]\nfastest = 5\n", 4, "in quotes", "", id="duration without unit"),
     pytest.param(HEAD + '[sync]\nfastest = "5 minutes"\n', 4, "a duration such as", "", id="no duration"),
     pytest.param(HEAD + '[sync]\nfastest = "1h"\nslowest = "1s"\n', 4, "longer than", "", id="fastest beats slowest"),
+    pytest.param(HEAD + '[sync]\nremote = "--upload-pack=x"\n', 4, "name of a remote", "", id="an option"),
     pytest.param(HEAD + '[sync]\nbranch = "a..b"\n', 4, "branch name", "", id="no branch name"),
     pytest.param("", 1, "machine.id is missing", "", id="empty"),
     pytest.param('[machine]\nid = "ALL"\n', 2, "cannot be an id", "", id="taken word"),

@@ -124,3 +124,16 @@ def test_17_links_on_the_branch_are_reported(world: World) -> None:
     world.settle()
     assert len(ids(two.read(PAGE))) == 1
     assert set(os.listdir(one.folder / "messages")) == {"1_TO_2.md"}
+
+
+def test_names_on_disk_that_git_refuses_stop_nothing(world: World) -> None:
+    one, two = pair(world)
+    one.write("git~1/config", "x\n")
+    one.write("notes/GIT~1", "x\n")
+    one.write("notes/today.md", "kept\n")
+    assert {"git~1/config", "notes/GIT~1"} <= set(troubles(one))
+    one.send("2")
+    world.settle()
+    assert two.read("notes/today.md") == b"kept\n"
+    assert len(ids(two.read(PAGE))) == 1
+    assert one.read("git~1/config") == b"x\n"
