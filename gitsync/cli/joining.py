@@ -135,8 +135,12 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
     if not settings.token_file.exists():
         _write_token(root)
     _hide(repo, root, settings.mailbox)
-    again = not settings.mailbox.exists()
-    if again:
+    git = settings.mailbox / ".git"
+    if not git.is_file() and not (git / "HEAD").exists():
+        if settings.mailbox.exists() and any(settings.mailbox.iterdir()):
+            kept = settings.state_dir / f"lost-mailbox-{clock.stamp().replace(':', '')}"
+            shutil.move(settings.mailbox, kept)
+            notes.append(f"what was left of the mailbox is in {kept}")
         notes.append(f"the mailbox was gone; it was cloned again to {settings.mailbox}")
         plan = _plan_of(settings, repo, args.url)
         _clone(plan, [])

@@ -12,6 +12,7 @@ from pathlib import Path
 from gitsync import clock
 from gitsync.cli.client import NoAnswer, Running, alive, connect, running
 from gitsync.cli.settings import own_settings
+from gitsync.cli.stores import refuse_lost_clone
 from gitsync.cli.terminal import clean, say
 from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_OK, GitsyncError
@@ -24,6 +25,7 @@ POLL = 0.05
 def up(args: Namespace) -> int:
     """Run the process, in the foreground or detached."""
     settings = own_settings(args)
+    refuse_lost_clone(settings)
     found = running(settings)
     if found is not None:
         if args.detach:
@@ -52,6 +54,7 @@ def down(args: Namespace) -> int:
 def restart(args: Namespace) -> int:
     """Stop the process if there is one, and start it."""
     settings = own_settings(args)
+    refuse_lost_clone(settings)
     found = running(settings)
     if found is not None:
         _stop(settings, found)

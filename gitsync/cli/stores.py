@@ -75,7 +75,8 @@ def opened(args: Namespace, *, fresh: bool = True) -> Iterator[Stores]:
 
 def refuse_lost_clone(settings: Settings) -> None:
     """Raise where the clone is gone: opening the journal would quietly begin an empty one in its place."""
-    if not (settings.mailbox / ".git").is_dir():
+    git = settings.mailbox / ".git"
+    if not git.is_file() and not (git / "HEAD").exists():
         raise GitsyncError(
             f"the mailbox {settings.mailbox} is gone",
             "it is a clone with the journal of what is under way in it",

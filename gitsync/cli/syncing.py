@@ -9,7 +9,7 @@ from typing import Any
 from gitsync import clock
 from gitsync.cli.client import connect
 from gitsync.cli.settings import own_settings
-from gitsync.cli.stores import machine
+from gitsync.cli.stores import machine, refuse_lost_clone
 from gitsync.cli.terminal import clean_line, note, plural, print_json, say
 from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_ERROR, EXIT_OK
@@ -37,6 +37,7 @@ def sync(args: Namespace) -> int:
 
 def cycle(settings: Settings, *, accept_rewrite: bool = False, accept_deletions: bool = False) -> Mapping[str, Any]:
     """Run one cycle and return the document of `gitsync sync --json`."""
+    refuse_lost_clone(settings)
     begun = clock.monotonic()
     while True:
         client = connect(settings)

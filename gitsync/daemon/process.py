@@ -23,7 +23,7 @@ from gitsync.daemon.delivering import Delivering
 from gitsync.daemon.schedule import Facts, unhealthy
 from gitsync.daemon.server import Server, listen
 from gitsync.daemon.syncing import Syncing
-from gitsync.errors import ConfigError
+from gitsync.errors import ConfigError, GitsyncError
 from gitsync.machine import Opened, open_machine
 from gitsync.sync.engine import CycleResult
 from gitsync.sync.lock import CloneLock
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 HEALTH_EVERY = 30.0
 """Seconds between two checks of the agents."""
+LOCK_EVERY = 3.0
+"""Seconds between two looks whether the clone is still the one that was locked."""
 
 
 class Process:
@@ -85,16 +87,29 @@ class Process:
             stack.push_async_callback(syncing.stop)
             syncing.start()
             syncing.every(HEALTH_EVERY, self.delivering.check)
+            syncing.every(LOCK_EVERY, partial(self._look_at, lock))
             presence.write(settings.daemon_file, pid=self.pid, port=self.port, since=self.since)
             log.info("machine %s is up, port %d", settings.machine.id, self.port)
             ready()
             await self._stop.wait()
             log.info("stopping")
+            if lock.lost():
+                raise GitsyncError(
+                    f"the mailbox {settings.mailbox} was removed or replaced",
+                    "this process can do nothing without it, and would stand in the way of the next",
+                    "put it back, or run: gitsync init; then: gitsync up",
+                )
         log.info("stopped")
 
     def stop(self) -> None:
         """Begin the clean stop; safe to call twice."""
         self._stop.set()
+
+    def _look_at(self, lock: CloneLock) -> None:
+        """Stop when the clone is gone: no command finds this process without the lock in it."""
+        if lock.lost():
+            log.error("the mailbox was removed or replaced")
+            self.stop()
 
     def sent(self, *, local: bool) -> None:
         """Be told that a message was accepted: deliver it here, or push it."""

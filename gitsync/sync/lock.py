@@ -74,6 +74,17 @@ class CloneLock:
             os.close(self._fd)
             self._fd = None
 
+    def lost(self) -> bool:
+        """Say whether the file of the held lock was removed or replaced, and the clone with it."""
+        if self._fd is None:
+            return False
+        mine = os.fstat(self._fd)
+        try:
+            there = os.stat(self.path)
+        except OSError:
+            return True
+        return (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino)
+
     def __enter__(self) -> Self:
         self.acquire()
         return self

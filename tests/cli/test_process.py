@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -167,3 +168,24 @@ def test_settings_that_are_wrong_keep_nobody_from_stopping(up: Computer) -> None
     assert "stopped pid" in up.ok("down")
     up.config.write_text(right)
     assert up.ask("status")["process"] is None
+
+
+def test_a_mailbox_that_is_removed_can_be_had_again(up: Computer) -> None:
+    """The process ends by itself, no command makes half a clone in its place, and init makes a whole one."""
+    pid = up.ask("status")["process"]["pid"]
+    shutil.rmtree(up.mailbox)
+    for args in (("status",), ("sync",), ("send", "2", "x"), ("up", "--detach")):
+        result = up(*args)
+        assert result.code == 1
+        assert "gitsync init" in result.err
+    deadline = time.monotonic() + 30
+    while alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    up.mailbox.mkdir(exist_ok=True)
+    (up.mailbox / "left.md").write_text("typed by somebody\n")
+    assert "lost-mailbox" in up("init", "--id", "1").err
+    (left,) = up.config.parent.glob("lost-mailbox-*/left.md")
+    assert left.read_text() == "typed by somebody\n"
+    assert up.ask("sync")["state"] == "ok"
+    up.ok("up", "--detach")
