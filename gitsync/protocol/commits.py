@@ -18,14 +18,15 @@ from gitsync.protocol.ids import canonical
 _TRAILER = re.compile(r"(Gitsync-Machine|Gitsync-Message): (\S+)\s*")
 _SUBJECT = re.compile(r"\[([^\]\s]+)\] (.*)")
 _BY_SUMMARY: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("begin", re.compile(r"begin the mailbox\b")),
     ("messages", re.compile(r"\d+ messages? to ")),
     ("hand edit", re.compile(r"hand edit: ")),
     ("withdraw", re.compile(r"withdraw ")),
     ("adopt", re.compile(r"adopt \d+ messages?")),
-    ("restore", re.compile(r"put back \d+ messages?")),
     ("archive", re.compile(r"archive \d+ messages?")),
     ("receipts", re.compile(r"\d+ receipts?")),
     ("status", re.compile(r"status\b")),
+    ("import", re.compile(r"import ")),
 )
 
 
@@ -46,45 +47,40 @@ def compose(
     hand_edits: Sequence[str] = (),
     withdrawn: Sequence[str] = (),
     adopted: Sequence[str] = (),
-    restored: Sequence[str] = (),
     archived: int = 0,
     receipts: int = 0,
     status: bool = False,
-    summary: str = "",
+    imported: Sequence[str] = (),
+    begins: bool = False,
 ) -> str:
     """Write the message of a commit from what the commit does.
 
-    `messages` are pairs of an id and the machine it is for; `summary` stands for what none of the others names.
+    `messages` are pairs of an id and the machine it is for; `hand_edits` and `imported` are paths. The commit that
+    `begins` the branch brings the files every mailbox has, which is said in one word.
     """
-    parts: list[str] = []
+    parts: list[str] = ["begin the mailbox"] if begins else []
     body: list[str] = []
     counts: dict[str, int] = {}
     for _, to in messages:
         counts[to] = counts.get(to, 0) + 1
     parts += [f"{_count(number, 'message')} to {to}" for to, number in counts.items()]
-    if len(hand_edits) == 1:
-        parts.append(f"hand edit: {_one_line(hand_edits[0])}")
-    elif hand_edits:
-        parts.append(f"hand edit: {len(hand_edits)} files")
-        body += [f"- {_one_line(path)}" for path in hand_edits]
+    parts += _files("hand edit: ", hand_edits, body)
     parts += [f"withdraw {name}" for name in withdrawn[:1]]
     if len(withdrawn) > 1:
         parts[-1] += f" and {len(withdrawn) - 1} more"
     if adopted:
         parts.append(f"adopt {_count(len(adopted), 'message')}")
-    if restored:
-        parts.append(f"put back {_count(len(restored), 'message')}")
     if archived:
         parts.append(f"archive {_count(archived, 'message')}")
     if receipts:
         parts.append(_count(receipts, "receipt"))
     if status:
         parts.append("status")
-    if summary or not parts:
-        parts.append(_one_line(summary) or "no change")
-    named = dict.fromkeys([*(name for name, _ in messages), *withdrawn, *adopted, *restored])
+    if not begins:
+        parts += _files("import ", imported, body)
+    named = dict.fromkeys([*(name for name, _ in messages), *withdrawn, *adopted])
     trailers = [f"Gitsync-Machine: {machine}", *(f"Gitsync-Message: {name}" for name in named)]
-    paragraphs = [f"[{machine}] {', '.join(parts)}", "\n".join(body), "\n".join(trailers)]
+    paragraphs = [f"[{machine}] {', '.join(parts) or 'no change'}", "\n".join(body), "\n".join(trailers)]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
 
@@ -111,6 +107,14 @@ def read(message: str) -> CommitNote:
     summary = said[2] if said and said[1] == machine else subject
     kind = next((kind for kind, pattern in _BY_SUMMARY if pattern.match(summary)), "other")
     return CommitNote(machine, kind, summary, tuple(messages))
+
+
+def _files(verb: str, paths: Sequence[str], body: list[str]) -> list[str]:
+    """Name one file in the subject; count several, and list them in the body."""
+    if len(paths) > 1:
+        body += [f"- {_one_line(path)}" for path in paths]
+        return [f"{verb}{len(paths)} files"]
+    return [f"{verb}{_one_line(path)}" for path in paths]
 
 
 def _count(number: int, noun: str) -> str:

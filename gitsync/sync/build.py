@@ -243,7 +243,8 @@ class Builder:
             withdrawn=[op.ident for op in work.ops if op.kind == "withdraw"],
             adopted=adopted,
             archived=archived,
-            summary=", ".join(f"import {op.ident}" for op in work.ops if op.kind == "import"),
+            imported=[op.ident for op in work.ops if op.kind == "import"],
+            begins=draft.tip is None,
         )
         draft.commit(note, person, person)
         built.seqs = tuple(seqs)

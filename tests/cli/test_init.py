@@ -37,6 +37,7 @@ def test_begins_a_mailbox_on_an_empty_remote(bare: Remote, make_computer: Make) 
     assert files[".gitattributes"] == b"* -text\n*.md merge=gitsync\n"
     assert b"The Mechanic" in files["COMPUTER_1.md"]
     assert (one.mailbox / "README.md").read_bytes() == files["README.md"]
+    assert run_git("log", "--format=%s", cwd=one.mailbox).splitlines()[-1] == "[1] begin the mailbox, status"
     # the person's repository does not notice
     assert one.git("status", "--porcelain") == ""
     assert one.git("rev-parse", "HEAD") == head

@@ -79,7 +79,8 @@ def test_broadcasts_before_the_horizon_are_history(two: Reader) -> None:
 
 def test_imported_messages_are_history(two: Reader) -> None:
     old = two.branch.message("1", "2", "from another time", fields=(("Imported", "old.md, line 3"),))
-    two.branch.commit({"archive/2025-11/1_TO_2.md": write(old)}, commits.compose("3", summary="import"))
+    path = "archive/2025-11/1_TO_2.md"
+    two.branch.commit({path: write(old)}, commits.compose("3", imported=[path]))
     assert two.ingest().arrivals == ()
     assert two.candidates() == []
     assert two.state(old.id) == "history"

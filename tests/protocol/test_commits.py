@@ -23,9 +23,10 @@ B = "01JD3WQ8Z6T4K9V2M5N7P0R3S9"
         ({"withdrawn": [A]}, f"withdraw {A}", "withdraw", (A,)),
         ({"withdrawn": [A, B]}, f"withdraw {A} and 1 more", "withdraw", (A, B)),
         ({"adopted": [A]}, "adopt 1 message", "adopt", (A,)),
-        ({"restored": [A, B]}, "put back 2 messages", "restore", (A, B)),
         ({"archived": 12}, "archive 12 messages", "archive", ()),
-        ({"summary": "join the fleet"}, "join the fleet", "other", ()),
+        ({"imported": ["archive/2025-10/1_TO_2.md"]}, "import archive/2025-10/1_TO_2.md", "import", ()),
+        ({"imported": ["a.md", "b.md"]}, "import 2 files", "import", ()),
+        ({"begins": True, "imported": ["README.md"], "status": True}, "begin the mailbox, status", "begin", ()),
         ({}, "no change", "other", ()),
     ],
 )
