@@ -37,7 +37,7 @@ HOLD = 60.0
 """Seconds an agent's new state must last before it is told to the fleet: a flapping agent must not write history."""
 
 TOLD = 50
-"""Problems of one ingest that the log names; `gitsync lint` names them all."""
+"""Problems that the log names for one ingest, and `gitsync status` for one cycle; `gitsync lint` names them all."""
 
 _EXIT = {"ok": EXIT_OK, "offline": EXIT_TRY_LATER, "refused": EXIT_REFUSED}
 _LAST = "last_sync"
@@ -138,7 +138,8 @@ class Opened:
     def _remember(self, engine: Engine, last: CycleResult) -> None:
         former = self.last_sync()
         contact = former.get("contact") if engine.contact is None else _ago(clock.monotonic() - engine.contact)
-        self.journal.set_meta(_LAST, json.dumps({"state": last.state, "error": last.error, "contact": contact}))
+        told = {"state": last.state, "error": last.error, "contact": contact, "problems": _problems(last)}
+        self.journal.set_meta(_LAST, json.dumps(told))
 
     def last_sync(self) -> Json:
         """Return what the last process or command left: state, error, contact."""
@@ -256,6 +257,7 @@ def status_document(
         "computers": computers_document(opened, alive=process is not None, state=own),
         "agents": agents_document(opened, agents, words or {}),
         "blockers": blockers(opened),
+        "problems": _problems(last) if last is not None else former.get("problems", []),
         "counters": opened.ledger.counters(),
     }
 
@@ -300,6 +302,12 @@ def blockers(opened: Opened) -> list[str]:
         why = f": {intent.reason}" if intent.reason else ""
         found.append(f"message {intent.message_id} for {intent.agent or 'the inbox'} is {intent.state}{why}")
     return found
+
+
+def _problems(last: CycleResult) -> list[str]:
+    """Say what the last cycle left alone, and what waits because of that."""
+    found = [f"{trouble.path}: {trouble.text}" for trouble in last.troubles]
+    return [*found[:TOLD], f"… and {len(found) - TOLD} more: gitsync lint"] if len(found) > TOLD else found
 
 
 def own_state(agents: AgentStates | None) -> str:

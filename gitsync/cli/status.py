@@ -12,6 +12,9 @@ from gitsync.cli.stores import machine
 from gitsync.cli.terminal import clean_line, duration, plural, print_json, say, table
 from gitsync.errors import EXIT_OK
 
+SHOWN = 5
+"""Problems that a person is shown."""
+
 
 def status(args: Namespace) -> int:
     """Show fleet and machine, through the running process if there is one."""
@@ -69,6 +72,11 @@ def _show(document: Mapping[str, Any]) -> None:
             print(f"           {clean_line(str(sync[key]))}")
     for line in document.get("blockers") or ():
         print(f"blocker    {clean_line(str(line))}")
+    problems = document.get("problems") or []
+    for line in problems[:SHOWN]:
+        print(f"problem    {clean_line(str(line))}")
+    if len(problems) > SHOWN:
+        say(f"           … and {len(problems) - SHOWN} more: gitsync lint")
     if document["computers"]:
         say()
         table(

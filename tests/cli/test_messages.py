@@ -305,3 +305,23 @@ def test_lint_names_what_is_never_read(bare: Remote, one: Computer, tmp_path: Pa
         "messages/3_TO_1.md",
     }
     assert "messages/2_TO_1.md:1: a symbolic link or folder" in (one.root / ".gitsync/gitsync.log").read_text()
+
+
+def test_status_says_what_stands_in_the_way(bare: Remote, one: Computer, tmp_path: Path) -> None:
+    one.ok("sync")
+    person = Person.clone(bare.url, tmp_path / "p")
+    person.switch("coordination")
+    person.commit({"messages/1_TO_2.md/x.txt": "x\n"})
+    person.push()
+    one.ok("send", "2", "hello")
+    assert one.ask("sync")["pending"] == 1
+    document = one.ask("status")
+    assert document["sync"]["pending"] == 1
+    assert any("messages/1_TO_2.md is a folder" in line for line in document["problems"])
+    assert "problem    messages/1_TO_2.md" in one.ok("status")
+    person.git("pull", "-q", "--rebase")
+    person.commit({"messages/1_TO_2.md/x.txt": None})
+    person.push()
+    assert one.ask("sync")["sent"] == 1
+    one.ok("sync")
+    assert one.ask("status")["problems"] == []
