@@ -10,11 +10,12 @@ from gitsync.git.repo import Change, Entry, Mailbox
 from gitsync.git.values import EXECUTABLE, REGULAR, SUBMODULE, SYMLINK
 from gitsync.ledger.journal import Journal
 from gitsync.protocol.paths import classify
-from gitsync.sync import bases
+from gitsync.sync import bases, quiet
 from gitsync.sync.contents import Contents, block_ids
 from gitsync.sync.draft import in_the_way
 from gitsync.sync.folder import Folder
 from gitsync.sync.ignore import Rule, ignored, parse_rules, temporary
+from gitsync.sync.quiet import Typing
 from gitsync.sync.settings import SyncSettings
 from gitsync.sync.values import Trouble
 
@@ -47,7 +48,8 @@ class Captured:
     stale: set[str] = field(default_factory=set)
     """Paths that hold an older version nobody edited: to be brought up to date."""
     waiting: dict[str, float] = field(default_factory=dict)
-    """Paths being edited, with the seconds after which they are quiet for long enough."""
+    """Paths being edited, with the seconds after which they are quiet for long enough. What is finished in them may be
+    among the edits."""
     troubles: list[Trouble] = field(default_factory=list)
     gone: int = 0
     """Messages that would go if the edits were taken; 0 unless that is a mass deletion."""
@@ -82,7 +84,7 @@ class Capture:
         self._tree: str | None = None
         self._differ: set[str] = set()
         self._nothing: set[str] = set()
-        self._quiet: dict[str, tuple[str | None, float]] = {}
+        self._typing: dict[str, Typing] = {}
         self._placed: dict[str, list[tuple[int, str, str]]] = {}
         self._rules: tuple[tuple[str | None, ...], tuple[Rule, ...]] = ((), ())
 
@@ -111,7 +113,7 @@ class Capture:
         if held is not None and blob is not None and path in self.folder.files:
             at = self.folder.files[path].signature[1]
             self._placed[path] = [*self._placed.get(path, [])[1 - RECENT :], (at, held, blob)]
-        self._quiet.pop(path, None)
+        self._typing.pop(path, None)
         self._compare(path)
 
     def on_disk(self, path: str) -> str | None:
@@ -143,7 +145,7 @@ class Capture:
         blob = self.on_disk(path)
         if (entry is None and blob is None) or (entry is not None and entry.sha == blob):
             self._differ.discard(path)
-            self._quiet.pop(path, None)
+            self._typing.pop(path, None)
         else:
             self._differ.add(path)
 
@@ -172,8 +174,8 @@ class Capture:
                 captured.troubles.append(Trouble(path=odd.path, text=f"{odd.why}: left alone"))
         for path in sorted(self._differ):
             self._judge(path, tip, captured, own_commits, settle_now, unplaced)
-        for path in [path for path in self._quiet if path not in self._differ]:
-            del self._quiet[path]
+        for path in [path for path in self._typing if path not in self._differ]:
+            del self._typing[path]
         self._count(captured)
         return captured
 
@@ -226,14 +228,16 @@ class Capture:
             return
         if blob is None and base is None:
             return
-        first = self._quiet.get(path)
         now = self._now()
-        if first is None or first[0] != blob:
-            self._quiet[path] = first = (blob, now)
-        remaining = first[1] + self._settings.settle - now
-        if remaining > 0 and not settle_now:
-            captured.waiting[path] = remaining
-            return
+        before = self._mailbox.blob(base) if base is not None else None
+        typing = self._typing[path] = quiet.seen(self._typing.get(path), before, data, now)
+        wait = quiet.remaining(typing, self._settings.settle, now)
+        if wait > 0 and not settle_now:
+            captured.waiting[path] = wait
+            data = quiet.finished(typing, path, before, self._settings.settle, now)
+            if data is None:
+                return
+            blob = self._mailbox.hash_blob(data)
         held = self.folder.files.get(path)
         captured.edits.append(
             Edit(path=path, data=data, blob=blob, base=base, executable=bool(held and held.executable))

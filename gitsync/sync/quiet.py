@@ -1,0 +1,124 @@
+"""Which text of a file is still being typed; pure (PROTOCOL 4: a message is taken up when its own lines are quiet)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gitsync.protocol.align import align
+from gitsync.protocol.blocks import Block, parse
+from gitsync.protocol.paths import classify
+from gitsync.protocol.reader import read_file
+
+LONGEST = 10
+"""So many settle times after it was first seen, unquiet text goes too: an autosave that never rests holds nothing."""
+
+ALWAYS = float("-inf")
+
+
+@dataclass(frozen=True)
+class Typing:
+    """A file that a person changes: its bytes as last seen, and since when each of its lines stands there (s)."""
+
+    data: bytes | None
+    since: tuple[float, ...]
+    first: float
+    """When it was first seen to differ."""
+    last: float
+    """When it was last seen to change."""
+
+
+def seen(former: Typing | None, base: bytes | None, data: bytes | None, now: float) -> Typing:
+    """Look at a file again; lines that `base` has were always there."""
+    if former is None:
+        lines, times = _lines(base), [ALWAYS] * len(_lines(base))
+    elif former.data == data:
+        return former
+    else:
+        lines, times = _lines(former.data), list(former.since)
+    after = _lines(data)
+    since = [now] * len(after)
+    kept = align(lines, after)
+    for index, there in enumerate(kept):
+        if there >= 0:
+            since[there] = times[index]
+    above = -1
+    gone = False
+    for there in kept:  # where something went, its neighbours are being worked on
+        if there < 0:
+            gone = True
+            if above >= 0:
+                since[above] = now
+        else:
+            if gone:
+                since[there] = now
+            above, gone = there, False
+    return Typing(data, tuple(since), former.first if former else now, now)
+
+
+def remaining(typing: Typing, settle: float, now: float) -> float:
+    """Give the seconds until all of a file is taken up, unless it changes again."""
+    return min(typing.last + settle, typing.first + LONGEST * settle) - now
+
+
+def finished(typing: Typing, path: str, base: bytes | None, settle: float, now: float) -> bytes | None:
+    """Give a file of messages without the text that is still being typed; None where the file cannot be divided.
+
+    Held back is whole messages, and whole stretches of text between them, that are new: of what was there before
+    nothing may seem deleted. What stays must read as it did beside what is held back.
+    """
+    if typing.data is None or classify(path).kind != "messages":
+        return None
+    data, restless = typing.data, _restless(typing, settle, now)
+    old = _aligned(base, data)
+    messages = {found.start: found.content for found in read_file(data, path).messages if not found.wrapped}
+    begins = sorted(messages)
+    kept, stay, position, held = [], [], 0, False
+    for segment in parse(data):
+        end = position + len(segment.raw)
+        wrapped = isinstance(segment, Block)
+        inside = [] if wrapped else begins[bisect_left(begins, position) : bisect_left(begins, end)]
+        for low, high in pairwise(sorted({position, *inside, end})):
+            if not _touches(restless, low, high):
+                kept.append(data[low:high])
+                stay += [messages[low]] if low in messages and not wrapped else []
+            elif wrapped or _touches(old, low, high):
+                return None
+            else:
+                held = True
+        position = end
+    part = b"".join(kept)
+    if not held or part.strip() == (base or b"").strip():
+        return None
+    told = [found.content for found in read_file(part, path).messages if not found.wrapped]
+    return part if told == stay else None
+
+
+def _lines(data: bytes | None) -> list[bytes]:
+    return (data or b"").splitlines(keepends=True)
+
+
+def _restless(typing: Typing, settle: float, now: float) -> list[int]:
+    """Give where the lines begin that have not been quiet for long enough; blank ones do not count."""
+    found, at = [], 0
+    for line, since in zip(_lines(typing.data), typing.since, strict=True):
+        if since + settle > now and line.strip():
+            found.append(at)
+        at += len(line)
+    return found
+
+
+def _aligned(base: bytes | None, data: bytes) -> list[int]:
+    """Give where the lines begin that the base has too; blank ones do not count."""
+    lines = _lines(data)
+    begins, at = [], 0
+    for line in lines:
+        begins.append(at)
+        at += len(line)
+    return [begins[there] for there in align(_lines(base), lines) if there >= 0 and lines[there].strip()]
+
+
+def _touches(places: Sequence[int], low: int, high: int) -> bool:
+    return bisect_left(places, low) < bisect_left(places, high)
