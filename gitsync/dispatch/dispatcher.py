@@ -82,6 +82,7 @@ class Dispatcher:
         self.counters: Counter[str] = Counter()
         self.usage: dict[str, dict[str, float]] = {}
         self.health: dict[str, tuple[str, str]] = {}
+        """State of each agent and a word about it, as its owner last asked; who is down gets nothing new if it can."""
 
     async def recover(self) -> None:
         """Settle what a former process left behind; call once, before the first `consider`.
@@ -125,30 +126,6 @@ class Dispatcher:
         """Return how many messages each agent has, running and queued."""
         count = Counter(job.agent for job in self._jobs.values())
         return {name: count[name] for name in self._agents}
-
-    def running(self) -> dict[str, list[str]]:
-        """Return the ids of the messages that each agent works on."""
-        found: dict[str, list[str]] = {name: [] for name in self._agents}
-        for job in self._jobs.values():
-            if job.running:
-                found[job.agent].append(job.envelope.message.id)
-        return found
-
-    async def check(self) -> dict[str, tuple[str, str]]:
-        """Ask every agent how it is, and return its instance state with a word about it."""
-        answers = await asyncio.gather(*(agent.health() for agent in self._agents.values()))
-        self.health = dict(zip(self._agents, answers, strict=True))
-        return self.states()
-
-    def states(self) -> dict[str, tuple[str, str]]:
-        """Return the state of every agent as last asked; one whose room is all taken is busy."""
-        working = self.running()
-        return {
-            name: ("busy", f"{len(working[name])} running")
-            if len(working[name]) >= agent.spec.concurrency and agent.kind != "inbox"
-            else self.health.get(name, ("starting", "not asked yet"))
-            for name, agent in self._agents.items()
-        }
 
     # One round: pay what is owed, look at what arrived, start what may start.
 

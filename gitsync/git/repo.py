@@ -215,12 +215,6 @@ class Mailbox:
         self._store.sync()
         self._refs.move([Move(f"refs/gitsync/local/{name}", sha, force=True)])
 
-    def unpin(self, name: str) -> None:
-        """Let go of what ``pin`` kept."""
-        ref = f"refs/gitsync/local/{name}"
-        if self.ref(ref) is not None:
-            self._refs.move([Move(ref, None, force=True)])
-
     # the remote
 
     def fetch(self, heard: Callable[[bytes], None] | None = None) -> Fetched:

@@ -11,12 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitsync.clock import new_id
 from gitsync.errors import GitsyncError, UsageError
 from gitsync.git.remote import locate
 from gitsync.git.repo import Mailbox, find_git_dir
 from gitsync.git.run import run
-from gitsync.git.values import Update
 
 OLDEST_GIT = (2, 34, 0)
 _INCOMPLETE = "gitsync-incomplete"  # in .git, while a clone is being made
@@ -178,15 +176,6 @@ def _watcher(progress: Callable[[Progress], None] | None) -> Callable[[bytes], N
                 progress(Progress(match["phase"], percent, match["rest"].strip()))
 
     return heard
-
-
-def probe_refs(mailbox: Mailbox) -> bool:
-    """Say whether the host lets us create and delete refs beside the branch. RemoteAway, AuthFailed."""
-    tree = mailbox.write_tree(None, {})
-    sha = mailbox.write_commit(tree, [], "[gitsync] may refs be made beside the branch?\n")
-    ref = f"refs/gitsync/{mailbox.branch}/probe/{new_id()}"
-    made = mailbox.push([Update(ref, sha, "")])[0].ok
-    return made and mailbox.push([Update(ref, None, sha)])[0].ok
 
 
 def exclude(repo: Path, patterns: Sequence[str]) -> bool:

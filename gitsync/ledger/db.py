@@ -56,12 +56,6 @@ class Database:
                 self._conn.close()
                 self._conn = None
 
-    def reopen(self) -> None:
-        """Open the file again, making it anew if it is gone."""
-        with self._lock:
-            self.close()
-            self._open()
-
     def discard(self) -> None:
         """Remove a broken file and begin an empty one, unless somebody else did so already."""
         with self._lock:
@@ -174,7 +168,7 @@ class Database:
             return StoreFailed(
                 f"{self.path} is busy",
                 f"another gitsync process held it for more than {BUSY_MS // 1000} s",
-                "try again; `gitsync doctor` names the process",
+                "try again",
             )
         if code == sqlite3.SQLITE_FULL:
             return StoreFailed(

@@ -61,12 +61,6 @@ class Folder:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def base_blobs(self) -> set[str]:
-        """Give every blob that must not be collected."""
-        with self.db.read() as conn:
-            rows = conn.execute("SELECT blob_id FROM bases UNION SELECT blob_id FROM displaced").fetchall()
-        return {row[0] for row in rows}
-
     def begin_place(self, path: str, expected: str | None, new: str | None, temp: str) -> int:
         """Note that a file is about to be put on disk."""
         with self.db.write() as conn:
@@ -83,12 +77,8 @@ class Folder:
         with self.db.write():
             return [self.begin_place(*place) for place in places]
 
-    def end_place(self, ident: int) -> None:
-        """Note that it is done, or undone."""
-        self.end_places([ident])
-
     def end_places(self, idents: Iterable[int]) -> None:
-        """Note that several are done in one transaction."""
+        """Note in one transaction that these are done, or undone."""
         with self.db.write() as conn:
             conn.executemany("DELETE FROM places WHERE id = ?", [(ident,) for ident in idents])
 

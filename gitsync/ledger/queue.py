@@ -43,7 +43,7 @@ class Queue:
     db: Database
 
     def meta(self, key: str) -> str | None:
-        """Read a fact about this machine: install, horizon, materialised, tip, born, lost."""
+        """Read a fact that some room keeps about this machine; each names its own keys."""
         with self.db.read() as conn:
             row = conn.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
@@ -78,15 +78,6 @@ class Queue:
                 "SELECT count(*) FROM ops WHERE state = 'pending' AND (? IS NULL OR urgent = ?)", (urgent, urgent)
             ).fetchone()
         return int(row[0])
-
-    def oldest_pending(self, *, urgent: bool | None = None) -> str | None:
-        """Tell when the oldest waiting operation was queued."""
-        with self.db.read() as conn:
-            row = conn.execute(
-                "SELECT created FROM ops WHERE state = 'pending' AND (? IS NULL OR urgent = ?) ORDER BY seq LIMIT 1",
-                (urgent, urgent),
-            ).fetchone()
-        return None if row is None else str(row[0])
 
     def landed(self, seqs: Iterable[int], commit: str) -> None:
         """Take operations off the queue: they are in this commit, and the remote has it."""
@@ -171,20 +162,16 @@ class Queue:
 
 
 def add_ops(conn: Connection, ops: Sequence[Op]) -> list[int]:
-    """Insert operations inside a transaction; a newer status replaces the one that still waits."""
+    """Insert operations inside a transaction; give their numbers."""
     now = clock.stamp()
-    seqs = []
-    for op in ops:
-        if op.kind == "status":
-            conn.execute("DELETE FROM ops WHERE kind = 'status' AND ident = ? AND state = 'pending'", (op.ident,))
-        seqs.append(
-            conn.execute(
-                "INSERT INTO ops (kind, ident, to_place, payload, urgent, created) VALUES (?, ?, ?, ?, ?, ?)",
-                (op.kind, op.ident, op.to, op.payload, op.urgent, op.created or now),
-            ).lastrowid
-            or 0
-        )
-    return seqs
+    return [
+        conn.execute(
+            "INSERT INTO ops (kind, ident, to_place, payload, urgent, created) VALUES (?, ?, ?, ?, ?, ?)",
+            (op.kind, op.ident, op.to, op.payload, op.urgent, op.created or now),
+        ).lastrowid
+        or 0
+        for op in ops
+    ]
 
 
 def _op(row: Record) -> Op:

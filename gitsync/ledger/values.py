@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field
 from gitsync.protocol.message import Message, write
 from gitsync.protocol.receipts import Receipt
 
-OP_KINDS = ("message", "receipt", "withdraw", "status", "import")
-
 INTENT_STATES = (
     "started",
     "waiting",
@@ -32,7 +30,6 @@ class Op:
     message   message id           '2', 'ALL' or 'ANY'    the whole block (`protocol.message.write`)
     receipt   message id           sender of the message  JSON of the receipt (`receipt_of`)
     withdraw  message id           '2', 'ALL' or 'ANY'    empty
-    status    machine id           ''                     the engine's own; a newer one replaces it
     import    path in the mailbox  ''                     the file's bytes
 
     An operation that is not `urgent` waits for another one's push.

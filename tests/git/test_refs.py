@@ -67,15 +67,13 @@ def test_moving_goes_on_when_the_process_was_killed(mailbox: Mailbox, commits: l
     assert mailbox.ref(REF) == commits[1]
 
 
-def test_pin_and_unpin(repo: Person, mailbox: Mailbox, commits: list[str]) -> None:
+def test_what_is_pinned_is_not_pruned(repo: Person, mailbox: Mailbox, commits: list[str]) -> None:
     blob = mailbox.write_blob(b"kept")
     mailbox.pin("base/x", commits[0])
     mailbox.pin("base/x", blob)
     repo.git("prune", "--expire=now")
     assert repo.git("cat-file", "blob", "refs/gitsync/local/base/x") == "kept"
-    mailbox.unpin("base/x")
-    mailbox.unpin("base/x")
-    assert mailbox.refs("refs/gitsync/") == {}
+    assert mailbox.refs("refs/gitsync/") == {"refs/gitsync/local/base/x": blob}
 
 
 def test_head(repo: Person, mailbox: Mailbox) -> None:

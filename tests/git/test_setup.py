@@ -15,7 +15,6 @@ from gitsync.git.setup import (
     find_repo,
     git_version,
     is_tracked,
-    probe_refs,
     remote_url,
 )
 from tests.remotes import GitHttpServer, Person, Remote, init_bare, run_git
@@ -42,7 +41,6 @@ def test_a_branch_that_is_not_there_yet(remote: Remote, project: Person) -> None
     with Mailbox(dest, "coordination") as mailbox:
         assert mailbox.head() == Head("coordination", None)
         assert mailbox.fetch().tip is None
-        assert probe_refs(mailbox)
     assert [path.name for path in dest.iterdir()] == [".git"]
     assert snapshot(project) == before
     assert list(remote.refs()) == ["refs/heads/main"]
@@ -138,20 +136,6 @@ def test_a_folder_in_use_is_left_alone_and_half_a_clone_is_not(bare: Remote, tmp
 def test_a_repository_without_that_remote(repo: Person, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no remote called origin"):
         clone(repo.path, tmp_path / "dest", "coordination")
-
-
-def test_a_host_without_refs_beside_the_branch(bare: Remote, tmp_path: Path) -> None:
-    bare.hook("update", 'case "$1" in refs/gitsync/*) echo only branches >&2; exit 1;; esac\n')
-    clone(bare.url, tmp_path / "dest", "coordination")
-    with Mailbox(tmp_path / "dest", "coordination") as mailbox:
-        assert not probe_refs(mailbox)
-
-
-def test_a_host_that_keeps_what_it_got_does_not_count(bare: Remote, tmp_path: Path) -> None:
-    bare.hook("update", f'if [ "$3" = {"0" * 40} ]; then echo nothing goes >&2; exit 1; fi\n')
-    clone(bare.url, tmp_path / "dest", "coordination")
-    with Mailbox(tmp_path / "dest", "coordination") as mailbox:
-        assert not probe_refs(mailbox)
 
 
 def test_finding_the_repository(repo: Person, tmp_path: Path) -> None:
