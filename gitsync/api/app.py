@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,6 +22,8 @@ from gitsync.api.guard import BODY_TIME, MAX_BODY, BodyTooLarge, BodyTooSlow, Gu
 
 log = logging.getLogger(__name__)
 
+_LONE = re.compile("[\ud800-\udfff]")
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 _STATUS_OF_EXIT = {
@@ -29,6 +33,15 @@ _STATUS_OF_EXIT = {
 }
 
 
+class Answer(JSONResponse):
+    """A JSON document, whatever bytes people have put into names, pages and messages."""
+
+    def render(self, content: Any) -> bytes:
+        """Write UTF-8; a byte that was none travels inside as a lone surrogate, which no encoding can hold."""
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _LONE.sub("\N{REPLACEMENT CHARACTER}", text).encode()
+
+
 def create_app(control: Control, *, token: Callable[[], str], hosts: frozenset[str] = frozenset()) -> ASGIApp:
     """Build the ASGI application; ``token`` is asked at each request, so that it can be changed on disk."""
 
@@ -36,38 +49,38 @@ def create_app(control: Control, *, token: Callable[[], str], hosts: frozenset[s
         paths = sorted(
             {f"{method} {route.path}" for route in routes for method in (route.methods or ()) if method != "HEAD"}
         )
-        return JSONResponse({**control.about(), "endpoints": paths})
+        return Answer({**control.about(), "endpoints": paths})
 
     async def health(request: Request) -> Response:
         healthy, facts = control.health()
-        return JSONResponse(facts, status_code=200 if healthy else 503)
+        return Answer(facts, status_code=200 if healthy else 503)
 
     async def status(request: Request) -> Response:
-        return JSONResponse(await control.status())
+        return Answer(await control.status())
 
     async def computers(request: Request) -> Response:
-        return JSONResponse(list(await control.computers()))
+        return Answer(list(await control.computers()))
 
     async def messages(request: Request) -> Response:
         limit, before = page(request.query_params)
-        return JSONResponse(list(await control.messages(limit, before)))
+        return Answer(list(await control.messages(limit, before)))
 
     async def sync(request: Request) -> Response:
-        return JSONResponse(await control.sync(sync_ask(await request.body())))
+        return Answer(await control.sync(sync_ask(await request.body())))
 
     async def send(request: Request) -> Response:
-        return JSONResponse(await control.send(send_ask(await request.body())), status_code=202)
+        return Answer(await control.send(send_ask(await request.body())), status_code=202)
 
     async def wake(request: Request) -> Response:
         control.wake()
-        return JSONResponse({"status": "awake"}, status_code=202)
+        return Answer({"status": "awake"}, status_code=202)
 
     async def reload(request: Request) -> Response:
-        return JSONResponse(await control.reload())
+        return Answer(await control.reload())
 
     async def shutdown(request: Request) -> Response:
         control.shutdown()
-        return JSONResponse({"status": "stopping"}, status_code=202)
+        return Answer({"status": "stopping"}, status_code=202)
 
     routes = [
         Route("/", about, methods=["GET"]),
@@ -96,8 +109,8 @@ def create_app(control: Control, *, token: Callable[[], str], hosts: frozenset[s
     return Guard(app, token=token, hosts=hosts)
 
 
-def _error(status: int, code: str, message: str, **more: Any) -> JSONResponse:
-    return JSONResponse({"error": {"code": code, "message": message, **more}}, status_code=status)
+def _error(status: int, code: str, message: str, **more: Any) -> Answer:
+    return Answer({"error": {"code": code, "message": message, **more}}, status_code=status)
 
 
 async def _bad_request(request: Request, error: Exception) -> Response:
@@ -129,7 +142,7 @@ async def _known_failure(request: Request, error: Exception) -> Response:
 async def _http_failure(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http")
-    return JSONResponse(
+    return Answer(
         {"error": {"code": code, "message": error.detail}},
         status_code=error.status_code,
         headers=error.headers,

@@ -305,3 +305,17 @@ def test_a_client_that_hangs_up_is_no_failure(play: Stage, caplog: pytest.LogCap
 
     play(scene)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_bytes_that_are_no_text_do_not_end_an_answer(play: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def computers(_: Recorder) -> list[Json]:
+        return [{"id": "1", "name": "caf\udce9 \ud83d"}]
+
+    monkeypatch.setattr(Recorder, "computers", computers)
+
+    async def scene(client: httpx.AsyncClient, control: Recorder) -> None:
+        answer = await client.get("/computers")
+        assert answer.status_code == 200
+        assert answer.json()[0]["name"] == "caf\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"
+
+    play(scene)
