@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gitsync.ledger import rows
 from gitsync.ledger.apply import apply_batch
-from gitsync.ledger.db import Database, Record, StoreBroken, StoreNewer, in_chunks, marks, path_text
+from gitsync.ledger.db import Database, Record, StoreBroken, StoreNewer, in_chunks, marks, path_text, text
 from gitsync.ledger.values import Amendment, Batch, MachinePage, Row, Told, Trouble
 from gitsync.protocol.receipts import FINAL, Receipt
 
@@ -271,6 +271,7 @@ class Ledger:
         return found
 
     def _query(self, query: str, values: Sequence[object]) -> list[Record]:
+        values = [text(value) if isinstance(value, str) else value for value in values]  # an argument may be any bytes
         for _ in range(2):
             try:
                 with self._db.read() as conn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gitsync.errors import UsageError
+from gitsync.ledger.db import text
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.values import Local, Parked, Row
@@ -33,7 +34,7 @@ def find(ledger: Ledger, journal: Journal, ident: str) -> Known:
 
     Where the same id stands in several files, the one addressed to this machine is meant, else the oldest.
     """
-    wanted = ident.strip().upper()
+    wanted = text(ident.strip().upper())
     if len(wanted) < SHORTEST:
         raise UsageError(
             f"{ident!r} is too short for a message id", remedy=f"give at least {SHORTEST} characters of it"

@@ -325,3 +325,14 @@ def test_status_says_what_stands_in_the_way(bare: Remote, one: Computer, tmp_pat
     assert one.ask("sync")["sent"] == 1
     one.ok("sync")
     assert one.ask("status")["problems"] == []
+
+
+def test_arguments_may_be_any_bytes(one: Computer) -> None:
+    odd = "\udcff\udcfe\udcff\udcfe"
+    ident = one.ask("send", "3", f"odd {odd}", "-m", odd)["id"]
+    assert one("show", ident).code == 0
+    for call in (("show", odd), ("thread", odd), ("ack", odd), ("send", odd, "x"), ("withdraw", odd)):
+        result = one(*call)
+        assert (result.code, "unexpected" in result.err) == (2, False), result
+    for call in (("inbox", "--from", odd), ("search", odd), ("log", "--machine", odd)):
+        assert one(*call).code == 0
