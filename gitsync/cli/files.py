@@ -89,7 +89,6 @@ def _not_files(args: Namespace) -> list[dict[str, Any]]:
     from gitsync.cli.settings import own_settings
     from gitsync.cli.stores import machine
     from gitsync.git.objects import inside
-    from gitsync.git.values import EXECUTABLE, REGULAR
 
     told: dict[str, str] = {}
     with machine(own_settings(args)) as opened:
@@ -97,7 +96,7 @@ def _not_files(args: Namespace) -> list[dict[str, Any]]:
         for path, entry in opened.mailbox.files(opened.mailbox.commit(tip).tree).items() if tip else ():
             if not inside(path):
                 told[path] = "a path that leaves the mailbox, on the branch: it is written nowhere"
-            elif entry.mode not in (REGULAR, EXECUTABLE):
+            elif not entry.is_file:
                 told[path] = "a link or submodule, on the branch: it is never followed, and not placed here"
     for found in mailbox.rglob("*"):
         path = str(found.relative_to(mailbox))

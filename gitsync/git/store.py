@@ -26,7 +26,7 @@ from gitsync.git.objects import (
 )
 from gitsync.git.run import run
 from gitsync.git.shelf import Shelf
-from gitsync.git.values import DIRECTORY, EXECUTABLE, REGULAR, Change, Commit, Entry
+from gitsync.git.values import DIRECTORY, REGULAR, Change, Commit, Entry
 
 if TYPE_CHECKING:
     from gitsync.git.wrapped import Repo
@@ -351,7 +351,7 @@ class Store:
             elif isinstance(value, Entry):
                 entries[name] = value
             else:
-                mode = was.mode if was and was.mode in (REGULAR, EXECUTABLE) else REGULAR
+                mode = was.mode if was and was.is_file else REGULAR
                 entries[name] = Entry(mode, value)
         if not entries:
             return None

@@ -50,6 +50,11 @@ class Entry:
         """Say whether the entry is a directory."""
         return self.mode == DIRECTORY
 
+    @property
+    def is_file(self) -> bool:
+        """Say whether the entry is a file with bytes of its own: no link, submodule or directory."""
+        return self.mode in (REGULAR, EXECUTABLE)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -22,8 +22,6 @@ from gitsync.protocol.status import Status, read_status
 MAX_FILE = 8 * 1024 * 1024
 """A larger file in an owned place is refused and reported (PROTOCOL 1)."""
 
-REGULAR = (0o100644, 0o100755)
-
 
 class Scan:
     """Turn commits into batches. Holds what the batch under way adds to what the ledger knows."""
@@ -58,7 +56,7 @@ class Scan:
             change.new.sha
             for changed in changes
             for change in changed
-            if change.new is not None and change.new.mode in REGULAR and classify(change.path).kind != "other"
+            if change.new is not None and change.new.is_file and classify(change.path).kind != "other"
         )
         return zip(commits, changes, strict=True)
 
@@ -94,7 +92,7 @@ class Scan:
             batch.files[change.path] = None
             self._emptied.append(place)
             return
-        if change.new.mode not in REGULAR:
+        if not change.new.is_file:
             self._trouble(batch, change.path, 1, "not-a-file", "a symbolic link or folder in an owned place", commit)
             return
         state = batch.files.get(change.path) if change.path in batch.files else self.ledger.file(change.path)

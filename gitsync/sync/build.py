@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from gitsync import clock
 from gitsync.git.objects import inside
 from gitsync.git.repo import Commit, Entry, Mailbox, Person
-from gitsync.git.values import EXECUTABLE, REGULAR
+from gitsync.git.values import EXECUTABLE
 from gitsync.ledger.values import Op, receipt_of
 from gitsync.protocol import commits, edit
 from gitsync.protocol.identity import Machine
@@ -27,8 +27,6 @@ from gitsync.sync.draft import Draft
 from gitsync.sync.settings import SyncSettings
 from gitsync.sync.values import Facts, Trouble
 from gitsync.sync.wraps import Wraps
-
-FILES = (REGULAR, EXECUTABLE)
 
 
 @dataclass(kw_only=True)
@@ -140,7 +138,7 @@ class Builder:
             built.troubles.append(Trouble(path=path, text=f"{why}: not taken from the commit"))
             return
         theirs = draft.entry(path)
-        if any(entry is not None and entry.mode not in FILES for entry in (old, new, theirs)):
+        if any(entry is not None and not entry.is_file for entry in (old, new, theirs)):
             if theirs == old:
                 draft.put(path, new)
             return
@@ -157,12 +155,12 @@ class Builder:
             return "leaves the mailbox"
         if entry is None or classify(path).kind == "other":
             return None
-        if entry.mode not in FILES:
+        if not entry.is_file:
             return "is a link or a folder in place of a file"
         return None
 
     def _ids(self, entry: Entry | None) -> frozenset[str]:
-        return self._contents.ids(entry.sha) if entry is not None and entry.mode in FILES else frozenset()
+        return self._contents.ids(entry.sha) if entry is not None and entry.is_file else frozenset()
 
     # -- hand edits --------------------------------------------------------------------------------
 
@@ -170,7 +168,7 @@ class Builder:
         paths = []
         for item in edits:
             theirs = built.draft.entry(item.path)
-            if theirs is not None and theirs.mode not in FILES:
+            if theirs is not None and not theirs.is_file:
                 built.troubles.append(
                     Trouble(path=item.path, text="is not a file on the branch: the edit is left alone")
                 )
@@ -347,7 +345,7 @@ class Builder:
     def page(self, tip: str | None) -> Status | None:
         """Read what our page on the branch tells, once for each version of it."""
         entry = self._mailbox.lookup(self._mailbox.commit(tip).tree, self.status_path) if tip else None
-        blob = entry.sha if entry is not None and entry.mode in FILES else None
+        blob = entry.sha if entry is not None and entry.is_file else None
         if self._page is None or self._page[0] != blob:
             self._page = (blob, read_status(self._mailbox.blob(blob)) if blob else None)
         return self._page[1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gitsync.git.objects import inside
 from gitsync.git.repo import Change, Entry, Mailbox
-from gitsync.git.values import EXECUTABLE, REGULAR, SUBMODULE, SYMLINK
+from gitsync.git.values import SUBMODULE, SYMLINK
 from gitsync.ledger.journal import Journal
 from gitsync.protocol.paths import classify
 from gitsync.sync import bases, quiet
@@ -19,7 +19,6 @@ from gitsync.sync.quiet import Typing
 from gitsync.sync.settings import SyncSettings
 from gitsync.sync.values import Trouble
 
-FILES = (REGULAR, EXECUTABLE)
 _ODD = {SYMLINK: "is a symbolic link", SUBMODULE: "is a submodule"}
 HASTY = 5.0
 """Seconds after a placement within which a save may come from an editor that has not seen it."""
@@ -193,7 +192,7 @@ class Capture:
             self._nothing.add(path)
             captured.troubles.append(Trouble(path=path, text="is a path that may not be in a mailbox: left alone"))
             return
-        if entry is not None and entry.mode not in FILES:
+        if entry is not None and not entry.is_file:
             self._nothing.add(path)  # not ours to read or to write, so not deleted here either
             kind = _ODD.get(entry.mode, "is no file")
             captured.troubles.append(Trouble(path=path, text=f"{kind} on the branch: not placed here"))
@@ -309,10 +308,10 @@ class Capture:
         total = self._contents.all_ids(
             entry.sha
             for path, entry in self.expected.items()
-            if entry.mode in FILES and classify(path).kind in ("messages", "archive", "status")
+            if entry.is_file and classify(path).kind in ("messages", "archive", "status")
         )
         still = self._contents.all_ids(
-            entry.sha for path, entry in self.expected.items() if path not in self._differ and entry.mode in FILES
+            entry.sha for path, entry in self.expected.items() if path not in self._differ and entry.is_file
         )
         gone -= still
         if bases.mass_deletion(len(gone), len(total)):

@@ -36,7 +36,7 @@ class Draft:
             change = self._changes[path]
             return self._mailbox.blob(change.sha) if isinstance(change, Entry) else change
         entry = self.entry(path)
-        return self._mailbox.blob(entry.sha) if entry is not None and entry.mode in (REGULAR, EXECUTABLE) else None
+        return self._mailbox.blob(entry.sha) if entry is not None and entry.is_file else None
 
     def exists(self, path: str) -> bool:
         """Say whether anything is at a path."""
@@ -69,7 +69,7 @@ class Draft:
                 entries[path] = value
                 continue
             old = self.entry(path)
-            mode = modes.get(path) or (old.mode if old and old.mode in (REGULAR, EXECUTABLE) else REGULAR)
+            mode = modes.get(path) or (old.mode if old and old.is_file else REGULAR)
             entries[path] = Entry(mode, self._mailbox.write_blob(value))
         if not entries:
             return False

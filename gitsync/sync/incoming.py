@@ -12,7 +12,7 @@ from gitsync.protocol.paths import classify
 from gitsync.sync.attempts import Attempts
 from gitsync.sync.bases import mass_deletion
 from gitsync.sync.build import Builder
-from gitsync.sync.capture import FILES, Capture
+from gitsync.sync.capture import Capture
 from gitsync.sync.contents import Contents
 from gitsync.sync.cycle import Cycle
 from gitsync.sync.faults import FaultPoint
@@ -135,8 +135,8 @@ class Incoming:
         old, new = self._mailbox.commit(known).tree, self._mailbox.commit(remote).tree
         for change in self._mailbox.changed(old, new):
             if classify(change.path).kind in ("messages", "archive", "status"):
-                before |= self._contents.ids(change.old.sha) if change.old and change.old.mode in FILES else set()
-                after |= self._contents.ids(change.new.sha) if change.new and change.new.mode in FILES else set()
+                before |= self._contents.ids(change.old.sha) if change.old and change.old.is_file else set()
+                after |= self._contents.ids(change.new.sha) if change.new and change.new.is_file else set()
         gone = before - after
         if len(gone) < 5:
             return
@@ -154,7 +154,7 @@ class Incoming:
         return [
             entry.sha
             for path, entry in self._mailbox.files(tree).items()
-            if entry.mode in FILES and classify(path).kind in ("messages", "archive", "status")
+            if entry.is_file and classify(path).kind in ("messages", "archive", "status")
         ]
 
     def _horizon(self, remote: str | None) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from gitsync import clock
 from gitsync.git.objects import inside
 from gitsync.git.repo import Entry, Mailbox
-from gitsync.git.values import EXECUTABLE, REGULAR
+from gitsync.git.values import EXECUTABLE
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.values import Place
 from gitsync.sync.capture import Capture, Edit
@@ -23,7 +23,6 @@ from gitsync.sync.folder import read_file
 
 LOOKS = (2.0, 60.0)
 """Seconds after which a displaced file is looked at again; once more at the next start."""
-FILES = (REGULAR, EXECUTABLE)
 _UNPLACEABLE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
@@ -59,7 +58,7 @@ class Materialise:
         result = Placed()
         todo: list[tuple[str, str | None, Entry | None]] = []
         for path, entry in sorted(wanted.items(), key=lambda item: (item[1] is not None, item[0])):
-            if (entry is not None and entry.mode not in FILES) or not inside(path):
+            if (entry is not None and not entry.is_file) or not inside(path):
                 continue
             held = self._capture.on_disk(path)
             if held == (entry.sha if entry else None):
@@ -84,7 +83,7 @@ class Materialise:
         for change in self._mailbox.changed(old, new) if skip else ():
             if change.path not in skip or self._journal.bases(change.path):
                 continue
-            if change.old is not None and change.old.mode in FILES:
+            if change.old is not None and change.old.is_file:
                 self._journal.add_bases([(change.path, change.old.sha)])
             elif change.new is not None:
                 self.unplaced[change.path] = ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gitsync.git.repo import Mailbox
-from gitsync.git.values import EXECUTABLE, REGULAR
 from gitsync.ledger.journal import Journal
 from gitsync.protocol.machine_name import machine_of, other_machine
 from gitsync.protocol.paths import Place, classify
@@ -57,7 +56,7 @@ class Wraps:
             return
         for change in self._mailbox.changed(self._tree, tree):
             self._found.pop(change.path, None)
-            if change.new is None or change.new.mode not in (REGULAR, EXECUTABLE):
+            if change.new is None or not change.new.is_file:
                 continue
             place = classify(change.path)
             if place.kind not in ("messages", "status") or not self._concerns(place):
