@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitsync.cli.client import Client, connect
 from gitsync.cli.settings import own_settings
+from gitsync.cli.terminal import note
 from gitsync.config.settings import Settings
 from gitsync.errors import GitsyncError
 
@@ -66,6 +67,11 @@ def opened(args: Namespace, *, fresh: bool = True) -> Iterator[Stores]:
     try:
         ledger = Ledger(settings.ledger_file)
         try:
+            if client is not None and ledger.head() is None:
+                # Just begun, or begun anew because the process is of another version and keeps it differently.
+                if ledger.rebuilds:
+                    note("the process that runs is of another version of gitsync: gitsync restart")
+                _refresh(settings)
             yield Stores(settings, ledger, journal, client)
         finally:
             ledger.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -189,3 +191,18 @@ def test_a_mailbox_that_is_removed_can_be_had_again(up: Computer) -> None:
     assert left.read_text() == "typed by somebody\n"
     assert up.ask("sync")["state"] == "ok"
     up.ok("up", "--detach")
+
+
+def test_beside_a_process_of_another_version(up: Computer, two: Computer) -> None:
+    """A process that keeps its ledger differently is pointed out, and nobody is taken for unknown meanwhile."""
+    two.ok("sync")
+    up.ok("sync")
+    ledger = up.config.with_name("ledger.sqlite3")
+    with contextlib.closing(sqlite3.connect(ledger)) as file, file:
+        file.execute("UPDATE meta SET value = 'of another version' WHERE key = 'layout'")
+    result = up("send", "2", "Are you there?", "-m", "Hello.")
+    assert result.code == 0
+    assert "gitsync restart" in result.err
+    assert "held" not in result.err
+    up.ok("restart")
+    assert up("send", "2", "And now?", "-m", "Hello.").err == ""
