@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
+from gitsync.errors import GitFailed
 from gitsync.git.repo import Mailbox
 from gitsync.ledger.journal import Journal
 from gitsync.sync.cycle import Cycle
@@ -58,7 +60,11 @@ class Attempts:
             if mine["edits"]:
                 self._journal.add_bases([(path, blob) for path, blob in mine["edits"]])
                 for path, blob in mine["edits"]:
-                    self._mailbox.pin(f"base/{self._mailbox.hash_blob(path.encode('utf-8', 'surrogateescape'))}", blob)
+                    # Where somebody's `gc --prune=now` was faster, an older version is the base of the next edit.
+                    with suppress(GitFailed):
+                        self._mailbox.pin(
+                            f"base/{self._mailbox.hash_blob(path.encode('utf-8', 'surrogateescape'))}", blob
+                        )
             if mine["local"]:
                 self._known.came_by_git(mine["local"])
                 self._known.set_materialised(mine["local"])

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from gitsync import clock
+from gitsync.sync.faults import POINTS, nothing
 from tests.remotes import run_git
 from tests.sync.test_hand_edits import PAGE, pair
 from tests.sync.world import World, ids
@@ -172,6 +173,29 @@ def test_12_a_folder_that_cannot_be_written(world: World) -> None:
     (one.folder / "messages").unlink()
     world.settle()
     assert one.files() == two.files()
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_23_gc_that_prunes_everything_at_once_stops_nothing_for_long(world: World, point: str) -> None:
+    """`gc --prune=now` takes what no ref names yet, at any step: the next cycles begin anew, from what is on disk."""
+    one, two = pair(world)
+    two.append("README.md", "from two\n")
+    two.sync()
+    one.append("README.md", "from one\n")  # its bytes are in no commit: what is pushed is merged with the other's
+
+    def gc(name: str) -> None:
+        if name == point:
+            one.git("gc", "-q", "--prune=now")
+
+    one.fault = gc
+    one.cycle(settle_now=True)
+    one.fault = nothing
+    one.append("README.md", "one again\n")
+    one.cycle(settle_now=True)
+    world.settle()
+    assert {b"from one", b"from two", b"one again"} <= set(two.read("README.md").splitlines())
+    assert one.read("README.md") == two.read("README.md")
+    assert one.git("fsck", "--connectivity-only").count("missing") == 0
 
 
 def test_23_gc_by_somebody_else_takes_nothing_in_flight(world: World) -> None:
