@@ -10,7 +10,7 @@ from gitsync.cli.terminal import clean_line, note, say, to_terminal
 from gitsync.config import places
 from gitsync.config.load import find
 from gitsync.config.read import DEFAULT_MAILBOX
-from gitsync.errors import EXIT_OK, UsageError
+from gitsync.errors import EXIT_OK, RemoteAway, UsageError
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.paths import valid_id
 
@@ -18,10 +18,16 @@ from gitsync.protocol.paths import valid_id
 def init(args: Namespace) -> int:
     """Set this computer up in this repository, or in a new folder for a URL; safe to repeat."""
     root, repo = _root(args)
-    if places.settings_in(root).exists() or root in places.registered():
-        done = renew(root, repo, args)
-    else:
-        done = join(_plan(args, root, repo), take_over=args.take_over)
+    try:
+        if places.settings_in(root).exists() or root in places.registered():
+            done = renew(root, repo, args)
+        else:
+            done = join(_plan(args, root, repo), take_over=args.take_over)
+    except RemoteAway as error:
+        # Elsewhere a process tries again by itself; nobody does that for a command.
+        raise RemoteAway(
+            error.what, error.why, "check the address and the way to it, then run gitsync init again"
+        ) from error
     _tell(done)
     return EXIT_OK
 
@@ -122,6 +128,6 @@ def _tell(done: Done) -> None:
         say(f"  fleet     {', '.join(done.others)}")
     if to_terminal() or done.how != "again":
         say("next:")
-        say("  gitsync up --detach             start the background process")
+        say("  gitsync up --detach              start the background process")
         say('  gitsync send all "Hello" -m "…"  write to the others')
         say(f"  edit {settings.file} to add agents")

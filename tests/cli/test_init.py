@@ -271,3 +271,13 @@ def test_killed_on_the_way_and_run_again(bare: Remote, make_computer: Make) -> N
     assert said.code == 0, said
     assert "cloned again" in said.err
     assert one.ask("sync")["state"] == "ok"
+
+
+def test_a_remote_that_is_away_is_for_the_person_to_try_again(
+    tmp_path: Path, make_computer: Callable[[Remote | str, str], Computer]
+) -> None:
+    computer = make_computer(str(tmp_path / "nowhere.git"), "1")
+    result = computer("init", "--id", "1", "--port", "0")
+    assert result.code == 75
+    assert "run gitsync init again" in result.err
+    assert not computer.mailbox.exists()
