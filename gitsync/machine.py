@@ -92,7 +92,7 @@ class Opened:
             self.journal,
             self.settings.sync,
             self.settings.machine,
-            facts=Facts(final=self.ledger.final, status=status),
+            facts=Facts(final=self.ledger.final, untouched=self._untouched, status=status),
             on_tip=on_tip,
             fault=fault(),
         )
@@ -102,6 +102,11 @@ class Opened:
         """Return what may be handed to agents now."""
         amend = [spec.name for spec in self.settings.agents if spec.amendments]
         return candidates(self.ledger, self.journal, self.settings.machine.id, amend=amend)
+
+    def _untouched(self, ident: str) -> bool:
+        """Say whether nothing was done with a message: no receipt on the branch, no hand-over here."""
+        rows = self.ledger.message(ident)
+        return not self.ledger.receipts(ident) and not self.journal.intents_for([row.key for row in rows])
 
     def fleet(self) -> frozenset[str]:
         """Return the ids of the machines that are known, this one among them."""

@@ -20,7 +20,7 @@ from gitsync.protocol.merge import merge_path
 from gitsync.protocol.paths import archive_path, classify, messages_path, receipts_path, status_path
 from gitsync.protocol.receipts import line as receipt_line
 from gitsync.protocol.status import Status, read_status, same_but_time, set_block
-from gitsync.protocol.wrap import wrap
+from gitsync.sync.adopt import adopt
 from gitsync.sync.capture import Capture, Edit
 from gitsync.sync.contents import Contents, block_ids
 from gitsync.sync.draft import Draft
@@ -209,7 +209,7 @@ class Builder:
 
     def _operations(self, built: Built, work: Work) -> None:
         draft = built.draft
-        messages, adopted = self._wrap(built)
+        messages, adopted = adopt(draft, self._wraps, self._facts, self.machine.id)
         seqs: list[int] = []
         receipts = 0
         touched: set[str] = set()
@@ -247,25 +247,6 @@ class Builder:
         draft.commit(note, person, person)
         built.seqs = tuple(seqs)
         built.sent = len(messages)
-
-    def _wrap(self, built: Built) -> tuple[list[tuple[str, str]], list[str]]:
-        """Wrap what is ready; give our own messages with recipients, and the ids adopted for others."""
-        draft = built.draft
-        self._wraps.follow(draft.tree)
-        own: list[tuple[str, str]] = []
-        adopted: list[str] = []
-        for path, spans in sorted(self._wraps.ready().items()):
-            data = draft.read(path)
-            if data is None:
-                continue
-            ids = [clock.new_id() for _ in spans]
-            draft.write(path, wrap(data, spans, ids))
-            place = classify(path)
-            if place.owner == self.machine.id and place.to:
-                own += [(ident, place.to) for ident in ids]
-            else:
-                adopted += ids
-        return own, adopted
 
     def _apply(self, draft: Draft, op: Op, *, retried: bool) -> str | None:
         """Put one operation into the draft; give the path it changed, None where it is there already."""

@@ -141,7 +141,7 @@ class Outgoing:
         if run.own or run.captured.edits or any(op.urgent for op in run.ops):
             return True
         self._wraps.follow(self._known.tree(run.tip))
-        return bool(self._wraps.ready()) or self._status_differs(run)
+        return bool(self._wraps.ready() or self._wraps.followed()) or self._status_differs(run)
 
     def _status_differs(self, run: Cycle) -> bool:
         status = self._status(run)

@@ -16,6 +16,10 @@ def _never_final(_id: str) -> bool:
     return False
 
 
+def _never_untouched(_id: str) -> bool:
+    return False
+
+
 def _no_status() -> Status | None:
     return None
 
@@ -26,6 +30,8 @@ class Facts:
 
     final: Callable[[str], bool] = _never_final
     """Whether a message (by id) has a final receipt, so that it may be deleted by hand or archived."""
+    untouched: Callable[[str], bool] = _never_untouched
+    """Whether nothing was done with a message (by id) as far as is known: no receipt, no hand-over."""
     status: Callable[[], Status | None] = _no_status
     """What this machine's page should say now; None: leave the page alone."""
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from gitsync.git.repo import Mailbox
 from gitsync.ledger.journal import Journal
+from gitsync.protocol.blocks import content_hash
+from gitsync.protocol.follow_up import followed
 from gitsync.protocol.machine_name import machine_of, other_machine
 from gitsync.protocol.paths import Place, classify
 from gitsync.protocol.reader import Found
@@ -48,6 +50,7 @@ class Wraps:
         self._delay = delay
         self._tree: str | None = None
         self._found: dict[str, tuple[Found, ...]] = {}
+        self._below: dict[str, dict[str, bytes]] = {}
         self._due: dict[tuple[str, str], float] = {}
 
     def follow(self, tree: str | None) -> None:
@@ -56,6 +59,7 @@ class Wraps:
             return
         for change in self._mailbox.changed(self._tree, tree):
             self._found.pop(change.path, None)
+            self._below.pop(change.path, None)
             if change.new is None or not change.new.is_file:
                 continue
             place = classify(change.path)
@@ -69,8 +73,11 @@ class Wraps:
             new = tuple(m for m in found if not self._before_horizon(change.path, change.new.sha, m)) if found else ()
             if new:
                 self._found[change.path] = new
+            if place.kind == "messages" and (below := self._typed_below(change.path, change.new.sha)):
+                self._below[change.path] = below
         self._tree = tree
         waiting = {(path, m.content) for path, messages in self._found.items() for m in messages}
+        waiting |= {(path, _name(*item)) for path, below in self._below.items() for item in below.items()}
         for key in [key for key in self._due if key not in waiting]:
             del self._due[key]
         for path, content in waiting:
@@ -87,6 +94,20 @@ class Wraps:
                     spans.setdefault(path, []).append((message.start, message.end))
         return spans
 
+    def followed(self) -> dict[str, list[str]]:
+        """Give the ids of adopted messages whose end lines may move behind the text below them now, by path."""
+        now = self._now()
+        found = {
+            path: [ident for ident, text in below.items() if self._due[path, _name(ident, text)] <= now]
+            for path, below in self._below.items()
+        }
+        return {path: ids for path, ids in found.items() if ids}
+
+    def drop(self, path: str, ident: str) -> None:
+        """Ask no more about the text below a message: it is somebody's work already; lint reports it."""
+        text = self._below[path].pop(ident)
+        self._due.pop((path, _name(ident, text)), None)
+
     def wait(self) -> float | None:
         """Give the seconds until the next wrap is due; None when none waits."""
         return max(0.0, min(self._due.values()) - self._now()) if self._due else None
@@ -95,6 +116,12 @@ class Wraps:
         """Start afresh: the horizon or the machine has changed."""
         self._tree = None
         self._found = {}
+        self._below = {}
+
+    def _typed_below(self, path: str, blob: str) -> dict[str, bytes]:
+        data = self._mailbox.blob(blob)
+        old = self._at_horizon(path)
+        return {ident: text for ident, text in followed(data).items() if old is None or not known_since(text, old)}
 
     def _concerns(self, place: Place) -> bool:
         if place.owner == self.machine or place.kind == "status":
@@ -108,10 +135,17 @@ class Wraps:
         return bool(named & {self.machine, "all", "any"})
 
     def _before_horizon(self, path: str, blob: str, message: Found) -> bool:
+        old = self._at_horizon(path)
+        return old is not None and known_since(self._mailbox.blob(blob)[message.start : message.end], old)
+
+    def _at_horizon(self, path: str) -> bytes | None:
+        """Give what a file held when this machine joined."""
         horizon = self._journal.meta("horizon")
         if not horizon or not self._mailbox.has(horizon):
-            return False
+            return None
         entry = self._mailbox.lookup(self._mailbox.commit(horizon).tree, path)
-        if entry is None:
-            return False
-        return known_since(self._mailbox.blob(blob)[message.start : message.end], self._mailbox.blob(entry.sha))
+        return None if entry is None or not entry.is_file else self._mailbox.blob(entry.sha)
+
+
+def _name(ident: str, text: bytes) -> str:
+    return f"{ident} {content_hash(text)}"

@@ -46,6 +46,7 @@ class Computer:
     remote: Remote
     status: Callable[[], Status | None] = lambda: None
     finals: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
     fault: FaultPoint = nothing
     tips: list[str] = field(default_factory=list)
     mailbox: Mailbox = field(init=False)
@@ -61,7 +62,11 @@ class Computer:
             self.journal,
             self.settings,
             Machine(self.name),
-            facts=Facts(final=self.finals.__contains__, status=self._status),
+            facts=Facts(
+                final=self.finals.__contains__,
+                untouched=lambda ident: ident not in self.touched,
+                status=self._status,
+            ),
             on_tip=self._tip,
             fault=self._pass,
         )
