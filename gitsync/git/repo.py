@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from gitsync.clock import unix
-from gitsync.errors import FolderPaused, GitFailed, UsageError
+from gitsync.errors import FolderPaused, GitFailed, GitsyncError, UsageError
 from gitsync.git import index, upkeep
 from gitsync.git.environment import redact
 from gitsync.git.history import History
@@ -222,11 +223,22 @@ class Mailbox:
 
         ``heard`` gets git's progress display, piece by piece.
         """
-        return self._side.fetch(heard)
+        return self._only_commits(self._side.fetch(heard))
 
     def fetched(self) -> Fetched:
         """Return what is known of the remote without asking it."""
-        return self._side.known()
+        return self._only_commits(self._side.known())
+
+    def _only_commits(self, found: Fetched) -> Fetched:
+        """Pass over machine refs that point to something else: anybody who may push can make such a ref."""
+        return replace(found, machine={ident: sha for ident, sha in found.machine.items() if self._is_commit(sha)})
+
+    def _is_commit(self, sha: str) -> bool:
+        try:
+            self.commit(sha)
+        except GitsyncError:
+            return False
+        return True
 
     def push(self, updates: Sequence[Update]) -> list[Pushed]:
         """Ask the remote to move refs, each on its own. RemoteAway (outcome unknown), AuthFailed, GitFailed."""

@@ -40,7 +40,7 @@ def row_state(row: Row, machine_id: str, intents: Sequence[Intent], told: Sequen
         return "withdrawn", ""
     if row.mine and intents:
         return intent_state(intents)
-    told = [one for one in told if one.receipt.sender == row.sender]
+    told = [one for one in told if one.receipt.sender == row.sender and entitled(row.to, row.sender, one)]
     if row.mine:
         own = [one for one in told if one.machine == machine_id]
         if own:
@@ -50,6 +50,16 @@ def row_state(row: Row, machine_id: str, intents: Sequence[Intent], told: Sequen
         if row.open:
             return "new", ""
     return told_state(told)
+
+
+def entitled(to: str, sender: str, told: Told) -> bool:
+    """Say whether a machine may tell what became of a message: its recipient; its sender only that it is on its way.
+
+    `to` is the machine of the path; to ALL, ANY and from a page anybody may answer.
+    """
+    if to in ("", "ALL", "ANY") or told.machine == to:
+        return True
+    return told.machine == sender and told.receipt.outcome not in FINAL
 
 
 def told_state(told: Sequence[Told]) -> tuple[str, str]:

@@ -202,8 +202,12 @@ class Ledger:
         return found
 
     def final(self, ident: str) -> bool:
-        """Tell whether a message has a final receipt by anybody: it may be moved to the archive."""
-        query = f"SELECT EXISTS (SELECT 1 FROM receipts WHERE id = ? AND outcome IN ({marks(len(FINAL))}))"
+        """Tell whether a message has a final receipt by its recipient: it may be moved to the archive."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM receipts JOIN messages USING (id, sender)"
+            " WHERE id = ? AND (to_place = receipts.machine OR to_place IN ('', 'ALL', 'ANY'))"
+            f" AND outcome IN ({marks(len(FINAL))}))"
+        )
         return bool(self._one(query, (ident, *sorted(FINAL)), 0))
 
     def statuses(self) -> list[MachinePage]:

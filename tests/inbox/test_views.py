@@ -183,6 +183,20 @@ def test_a_sent_message_tells_what_its_recipients_say(two: Reader) -> None:
     assert [receipt["machine"] for receipt in two.show(sent.id)["receipts"]] == ["1", "3"]
 
 
+def test_only_its_recipient_says_what_became_of_a_message(two: Reader) -> None:
+    sent = two.branch.send("2", "1")
+    two.branch.receipt("3", sent, "done")
+    two.branch.receipt("2", sent, "failed")
+    two.ingest()
+    assert (two.state(sent.id), two.ledger.final(sent.id)) == ("sent", False)
+    two.branch.receipt("2", sent, "held")
+    two.ingest()
+    assert (two.state(sent.id), two.ledger.final(sent.id)) == ("held", False)
+    two.branch.receipt("1", sent, "refused")
+    two.ingest()
+    assert (two.state(sent.id), two.ledger.final(sent.id)) == ("refused", True)
+
+
 def test_the_fleet(two: Reader) -> None:
     branch = two.branch
     branch.commit({"COMPUTER_1.md": set_block(None, Status(id="1", name="One", state="WORKING"))}, _note("1"))

@@ -137,3 +137,22 @@ def test_names_on_disk_that_git_refuses_stop_nothing(world: World) -> None:
     assert two.read("notes/today.md") == b"kept\n"
     assert len(ids(two.read(PAGE))) == 1
     assert one.read("git~1/config") == b"x\n"
+
+
+def test_refs_beside_the_branch_that_are_no_commits_stop_nothing(world: World) -> None:
+    one, two = pair(world)
+    blob = (
+        subprocess.run(
+            ["git", "-C", str(world.remote.path), "hash-object", "-w", "--stdin"],
+            input=b"x",
+            capture_output=True,
+            check=True,
+        )
+        .stdout.decode()
+        .strip()
+    )
+    for name in ("machine/3", "machine/BAD", "claim/x", "odd"):
+        world.remote.git("update-ref", f"refs/gitsync/coordination/{name}", blob)
+    one.send("2")
+    world.settle()
+    assert len(ids(two.read(PAGE))) == 1
