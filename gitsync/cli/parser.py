@@ -18,7 +18,8 @@ from gitsync.errors import EXIT_USAGE
 DESCRIPTION = "The AI agents on your computers talk through a git repository that you can read and edit by hand."
 
 EPILOG = """\
-exit codes: 0 ok, 1 error with a remedy, 2 usage, 3 refused by policy, 75 try later (remote away), 130 interrupted
+exit codes: 0 ok, 1 error with a remedy, 2 usage, 3 refused by policy,
+            75 try later (remote away), 130 interrupted
 """
 
 PRIORITIES = ("low", "normal", "high", "urgent")

@@ -151,11 +151,18 @@ def print_message(entry: Entry) -> None:
         text = ", ".join(value) if isinstance(value, list | tuple) else str(value or "")
         if text and not (key == "priority" and text == "normal") and not (key == "thread" and text == entry["id"]):
             print(f"  {label:<9} {clean_line(text)}")
+    changes = entry.get("amendments") or ()
+    for change in changes:
+        print(clean_line(f"  {'edited':<9} {change['date']}{', another version' if change['variant'] else ''}"))
     said = {told["reason"] for told in entry.get("receipts") or ()}
     if entry.get("reason") and entry["state"] != "waiting" and entry["reason"] not in said:
         print(f"  {'because':<9} {clean_line(str(entry['reason']))}")
     print()
     print(clean(str(entry.get("body") or "")))
+    for change in changes:
+        if change["body"] != entry.get("body"):
+            print(clean_line(f"— as of {change['date']}:"))
+            print(clean(str(change["body"])))
     receipts = entry.get("receipts") or []
     if receipts:
         print()

@@ -28,7 +28,8 @@ def show(*, once: bool = False) -> int:
     played = 0
     try:
         _put_up(fleet, tell)
-        for played, step in enumerate(STEPS, 1):
+        for step in STEPS:
+            played += 1
             if not _play(step, fleet, tell):
                 failed.append(step.__name__)
         if failed:

@@ -336,3 +336,17 @@ def test_arguments_may_be_any_bytes(one: Computer) -> None:
         assert (result.code, "unexpected" in result.err) == (2, False), result
     for call in (("inbox", "--from", odd), ("search", odd), ("log", "--machine", odd)):
         assert one(*call).code == 0
+
+
+def test_an_edit_shows(one: Computer, two: Computer) -> None:
+    one.ok("sync")
+    ident = one.ask("send", "2", "Deploy it", "-m", "On Friday.")["id"]
+    one.ok("sync")
+    two.ok("sync")
+    letters = one.mailbox / "messages" / "1_TO_2.md"
+    letters.write_text(letters.read_text().replace("On Friday.", "On Monday."))
+    one.ok("sync")
+    two.ok("sync")
+    shown = two.ok("show", ident)
+    assert "  edited    20" in shown
+    assert "On Monday." in shown
