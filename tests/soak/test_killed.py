@@ -33,7 +33,8 @@ computer = Computer("1", folder, SyncSettings(settle=0.0), Remote("file", "", Pa
 for number in itertools.count():
     print("sent", computer.send("2", f"body {number}"), flush=True)
     line = f"line {sys.argv[2]}-{number}"
-    computer.append("NOTES.md", line + "\\n")
+    with (folder / "NOTES.md").open("a") as notes:  # one write: a save that is cut short would be our own loss
+        notes.write(line + "\\n")
     print("wrote", line, flush=True)
     computer.cycle()
 """
