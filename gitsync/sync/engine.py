@@ -181,8 +181,8 @@ class Engine:
         self._bring(run)
 
     def _start(self) -> None:
-        """Repair what a crash left behind (row 2); once."""
-        if self._started:
+        """Repair what a crash left behind (row 2), or a full disk in the middle of a placement (row 12)."""
+        if self._started and not self._materialise.interrupted:
             return
         self._mailbox.clear_stale_locks()
         self._materialise.recover()

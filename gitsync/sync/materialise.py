@@ -49,6 +49,8 @@ class Materialise:
         self._root = str(mailbox.path)
         self._store = f"{self._root}/.git/gitsync"
         self._looks: dict[int, list[float]] = {}
+        self.interrupted = False
+        """Whether a placement was cut short in this process, by a full disk: to be settled as after a crash."""
         self.unplaced: dict[str, str] = json.loads(journal.meta("unplaced") or "{}")
 
     # -- placing -----------------------------------------------------------------------------------
@@ -100,6 +102,7 @@ class Materialise:
                 for (path, held, entry), name in zip(batch, names, strict=True)
             ]
         )
+        self.interrupted = True
         self._fault("6-place-noted")
         done: list[tuple[str, str]] = []
         for (path, held, entry), name in zip(batch, names, strict=True):
@@ -123,6 +126,7 @@ class Materialise:
         with self._journal.db.write():  # one fsync for both
             self._journal.add_bases(done)
             self._journal.end_places(rows)
+        self.interrupted = False
 
     def _one(self, path: str, held: str | None, entry: Entry | None, name: str, result: Placed) -> bool:
         target = f"{self._root}/{path}"
@@ -293,6 +297,7 @@ class Materialise:
             self._journal.add_bases(bases)
         if done:
             self._journal.end_places(done)
+        self.interrupted = False
         now = clock.monotonic()
         for displaced in self._journal.displaced():
             self._looks[displaced.id] = [now]

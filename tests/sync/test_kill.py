@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("point", "count"), [*((point, 1) for point in POINTS), ("6-place-exchanged", 2)])
 def test_2_killed(world: World, point: str, count: int) -> None:
     one, two = pair(world)
