@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
+from gitsync.errors import TryLater
 from gitsync.sync.engine import CycleResult, Request
 
 
@@ -40,7 +41,14 @@ class Cycles:
         return future
 
     async def serve(self) -> None:
-        """Run what is asked, for ever; cancel to stop between two cycles."""
+        """Run what is asked, for ever; cancel to stop between two cycles. Who still waits then is told so."""
+        try:
+            await self._serve()
+        finally:
+            waiting, self._waiting = self._waiting, []
+            _fail(waiting, _stopping())
+
+    async def _serve(self) -> None:
         while True:
             await self._asked.wait()
             self._asked.clear()
@@ -52,9 +60,7 @@ class Cycles:
             try:
                 result = await self._run(request)
             except BaseException as error:
-                for future in waiting:
-                    if not future.done():
-                        future.set_exception(error) if isinstance(error, Exception) else future.cancel()
+                _fail(waiting, error if isinstance(error, Exception) else _stopping())
                 if not isinstance(error, Exception):
                     raise
             else:
@@ -63,3 +69,16 @@ class Cycles:
                         future.set_result(result)
             finally:
                 self.running = False
+
+
+def _stopping() -> TryLater:
+    return TryLater(
+        "the process is stopping", "it begins no further cycle", "ask again when it has ended, or started anew"
+    )
+
+
+def _fail(waiting: Iterable[asyncio.Future[CycleResult]], error: Exception) -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # not everybody who asks for a cycle looks at how it ended
