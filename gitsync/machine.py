@@ -205,8 +205,7 @@ class _Page:
             agent_state, queue = states.get(spec.name, ("offline", 0))
             if agent_state == "starting":
                 return None  # the first health check decides; until then nothing is known that is worth a commit
-            shown = "online" if agent_state == "busy" else agent_state
-            rows.append(AgentRow(spec.name, spec.kind, shown, spec.specialty, spec.types, queue))
+            rows.append(AgentRow(spec.name, spec.kind, agent_state, spec.specialty, spec.types, queue))
         machine = settings.machine
         return Status(
             id=machine.id,
@@ -259,7 +258,7 @@ def status_document(
             "remedy": last.remedy if last is not None else None,
             "folder": last.folder if last is not None else None,
         },
-        "computers": computers_document(opened, alive=process is not None, state=own),
+        "computers": computers_document(opened, own),
         "agents": agents_document(opened, agents, words or {}),
         "blockers": blockers(opened),
         "problems": _problems(last) if last is not None else former.get("problems", []),
@@ -267,15 +266,15 @@ def status_document(
     }
 
 
-def computers_document(opened: Opened, *, alive: bool, state: str | None = None) -> list[Json]:
-    """Return the fleet as this machine knows it."""
+def computers_document(opened: Opened, own_state: str) -> list[Json]:
+    """Return the fleet as this machine knows it; what it does itself it knows best."""
     return fleet_view(
         opened.ledger,
         opened.journal,
         opened.settings.machine.id,
         now=clock.utcnow(),
         seen=opened.seen,
-        own_state=state or ("ACTIVE" if alive else "OFFLINE"),
+        own_state=own_state,
     )
 
 

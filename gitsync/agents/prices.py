@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-DATED = "2026-11-20"
-
 
 class Price(NamedTuple):
     """Dollars for a million tokens; above `long` prompt tokens everything costs `factor` times as much."""

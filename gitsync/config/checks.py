@@ -31,13 +31,6 @@ def text(*, empty: bool = True) -> Check:
     return check
 
 
-def long_text(value: object) -> str:
-    """Take text of any number of lines."""
-    if not isinstance(value, str):
-        raise ValueError("text in quotes")
-    return value
-
-
 def one_of(*choices: str) -> Check:
     """Take one of a few words."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gitsync.agents.spec import AgentSpec
+from gitsync.agents.spec import KINDS, AgentSpec
 from gitsync.config import tables
 from gitsync.config.lines import Path as KeyPath
 from gitsync.config.lines import line_of, locate
@@ -112,9 +112,9 @@ class _Reader:
             here: KeyPath = ("agents", index)
             kind = row.get("kind")
             if kind is None:
-                raise self._error(here, "agents.kind is missing", "", "set it to one of " + ", ".join(tables.KINDS))
-            if kind not in tables.KINDS:
-                raise self._choice((*here, "kind"), "agents.kind", kind, tables.KINDS)
+                raise self._error(here, "agents.kind is missing", "", "set it to one of " + ", ".join(KINDS))
+            if kind not in KINDS:
+                raise self._choice((*here, "kind"), "agents.kind", kind, KINDS)
             values = self._values(row, tables.AGENT[kind], here, f"agents ({kind})")
             need = tables.AGENT_NEEDS.get(kind)
             for key in ("name", *((need,) if need else ())):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gitsync.agents.spec import KINDS
 from gitsync.config import checks
 from gitsync.config.checks import Check
 
@@ -54,8 +55,6 @@ POLICY: Table = {
     "agents": checks.texts(),
     "types": checks.texts(),
 }
-
-KINDS = ("http", "command", "claude", "inbox")
 
 _ANY_AGENT: Table = {
     "name": checks.agent_name,

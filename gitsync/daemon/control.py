@@ -12,7 +12,7 @@ from gitsync.api.control import Json, SendAsk, SyncAsk
 from gitsync.daemon.process import Process
 from gitsync.errors import UsageError
 from gitsync.inbox import messages_view
-from gitsync.machine import computers_document, status_document, sync_document
+from gitsync.machine import computers_document, own_state, status_document, sync_document
 from gitsync.outbox import send
 from gitsync.sync.engine import Request
 
@@ -70,7 +70,8 @@ class ProcessControl:
 
     async def computers(self) -> Sequence[Mapping[str, Any]]:
         """Return the fleet as this machine knows it."""
-        return await self._reading(partial(computers_document, self._process.opened, alive=True))
+        state = own_state(self._process.agent_states())
+        return await self._reading(partial(computers_document, self._process.opened, state))
 
     async def messages(self, limit: int, before: str | None) -> Sequence[Mapping[str, Any]]:
         """Return the newest messages first, or those that came before the message with that id."""

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
+
+from gitsync.config.places import write_private
 
 
 def write(file: Path, *, pid: int, port: int, since: str) -> None:
     """Put the file in place in one step, readable by its owner only."""
-    temporary = file.with_name(f"{file.name}.{pid}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        json.dump({"pid": pid, "port": port, "since": since}, out)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(temporary, file)
+    write_private(file, json.dumps({"pid": pid, "port": port, "since": since}).encode())
 
 
 def remove(file: Path, *, pid: int) -> None:

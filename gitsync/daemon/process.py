@@ -146,7 +146,7 @@ class Process:
                 ("sync.branch", old.sync.branch, new.sync.branch),
                 ("sync.remote", old.sync.remote, new.sync.remote),
                 ("api", old.api, new.api),
-                ("mailbox", old.mailbox, new.mailbox),
+                ("sync.mailbox", old.mailbox, new.mailbox),
             )
             if was != now
         ]
@@ -155,6 +155,7 @@ class Process:
             return later
         self.settings = self.opened.settings = new
         self.syncing.settings = new.sync
+        logging.getLogger().setLevel(new.log.level.upper())
         await self.delivering.reconfigure(new)
         await self.syncing.on_git_thread(lambda: self.syncing.engine.configure(new.sync, new.machine))
         log.info("settings reread")
@@ -166,7 +167,6 @@ class Process:
         engine, last = self.syncing.engine, self.syncing.last
         stuck = last is not None and last.state in ("halted", "refused", "error")
         return Facts(
-            uptime=now - self.started,
             interval=self.syncing.pace(),
             contact_age=None if engine.contact is None else now - engine.contact,
             pending_age=engine.oldest_pending_age,

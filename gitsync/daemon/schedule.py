@@ -46,7 +46,6 @@ def spread(delay: float, draw: float) -> float:
 class Facts:
     """What health is judged by. Ages come from a monotonic clock; None: never, or nothing there."""
 
-    uptime: float
     interval: float
     contact_age: float | None
     pending_age: float | None

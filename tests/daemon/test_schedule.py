@@ -33,7 +33,6 @@ def test_spread_is_a_fifth_either_way() -> None:
 
 def facts(**changes: object) -> Facts:
     values: dict[str, object] = {
-        "uptime": 1.0,
         "interval": 5.0,
         "contact_age": 1.0,
         "pending_age": None,
