@@ -11,7 +11,7 @@ from typing import Self
 
 from gitsync.clock import unix
 from gitsync.errors import FolderPaused, GitFailed, GitsyncError, UsageError
-from gitsync.git import index, upkeep
+from gitsync.git import beside_gc, index, upkeep
 from gitsync.git.environment import redact
 from gitsync.git.history import History
 from gitsync.git.objects import EMPTY_TREE, compose_commit, object_id
@@ -216,6 +216,39 @@ class Mailbox:
         self._store.sync()
         self._refs.move([Move(f"refs/gitsync/local/{name}", sha, force=True)])
 
+    def let_gc_end(self) -> None:
+        """Wait for a person's gc before objects are written: it may prune what it has not seen."""
+        beside_gc.wait(self.common_dir)
+
+    def keep(self, name: str, commit: str) -> bool:
+        """Pin a commit that was just made; false when a person's gc took something of it: then make it anew."""
+        try:
+            self.pin(name, commit)
+        except GitFailed as error:
+            if "nonexistent object" in str(error.stderr):
+                return False
+            raise
+        if not beside_gc.wait(self.common_dir):
+            return True
+        known = self.ref(self.tracking_ref)
+        done = self._git("rev-list", "--objects", commit, *(["--not", known] if known else []), ok=range(256))
+        if done.code == 0:
+            return True
+        self._refs.move([Move(f"refs/gitsync/local/{name}", None, force=True)])
+        return False
+
+    def _mend(self) -> bool:
+        """Remove those of our refs whose object somebody's gc has pruned; they keep git from fetching it again."""
+        refs = self.refs("refs/gitsync/local/") | self.refs("refs/gitsync/remote/")
+        if (known := self.ref(self.tracking_ref)) is not None:
+            refs[self.tracking_ref] = known
+        gone = beside_gc.missing(self._git, sorted(set(refs.values())))
+        broken = [name for name, sha in refs.items() if sha in gone]
+        if broken:
+            self._store.close()
+            self._refs.move([Move(name, None, force=True) for name in broken])
+        return bool(broken)
+
     # the remote
 
     def fetch(self, heard: Callable[[bytes], None] | None = None) -> Fetched:
@@ -223,7 +256,16 @@ class Mailbox:
 
         ``heard`` gets git's progress display, piece by piece.
         """
-        return self._only_commits(self._side.fetch(heard))
+        self.let_gc_end()
+        try:
+            fetched = self._side.fetch(heard)
+        except GitFailed:
+            if not self._mend():
+                raise
+            fetched = self._side.fetch(heard)
+        if beside_gc.wait(self.common_dir) and self._mend():
+            fetched = self._side.fetch(heard)
+        return self._only_commits(fetched)
 
     def fetched(self) -> Fetched:
         """Return what is known of the remote without asking it."""

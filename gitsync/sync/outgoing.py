@@ -156,6 +156,7 @@ class Outgoing:
     def _attempt(self, run: Cycle) -> None:
         """Build on the tip and push once; raises LostRace, and whatever the remote says for good."""
         self._known.preflight()
+        self._mailbox.let_gc_end()
         waiting = {seq for attempt in self._journal.attempts() for seq in attempt.seqs}
         work = Work(
             ops=run.ops,
@@ -175,7 +176,8 @@ class Outgoing:
             return
         if built.rebuilt and run.local is not None:
             self._known.rescue("commits", run.local)
-        self._mailbox.pin("attempt", draft.tip)
+        if not self._mailbox.keep("attempt", draft.tip):
+            raise LostRace("somebody's gc took what was just written")
         self._attempts.note_captured(run, draft.tip)
         self._journal.attempted(draft.tip, run.tip or "", built.seqs)
         self._fault("5-attempted")

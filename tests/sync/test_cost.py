@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -196,6 +199,54 @@ def test_23_gc_that_prunes_everything_at_once_stops_nothing_for_long(world: Worl
     assert {b"from one", b"from two", b"one again"} <= set(two.read("README.md").splitlines())
     assert one.read("README.md") == two.read("README.md")
     assert one.git("fsck", "--connectivity-only").count("missing") == 0
+
+
+def test_23_a_gc_that_prunes_what_was_pinned_meanwhile_is_waited_for(world: World) -> None:
+    """It listed what refs reach before our commit was there, and removes it after the ref names it."""
+    one, two = pair(world)
+    ident = one.send("2", "mine")
+    note = one.folder / ".git/gc.pid"
+    pruned = []
+
+    def gc() -> None:
+        try:
+            deadline = time.monotonic() + 10
+            while (
+                sha := one.git("for-each-ref", "--format=%(objectname)", "refs/gitsync/local/attempt").strip()
+            ) == "":
+                assert time.monotonic() < deadline
+            (one.folder / ".git/objects" / sha[:2] / sha[2:]).unlink()
+            pruned.append(sha)
+        finally:
+            note.unlink()
+
+    def begin(name: str) -> None:
+        if name == "4-built" and not pruned:
+            note.write_text(f"{os.getpid()} {socket.gethostname()}")
+            thread.start()
+
+    thread = threading.Thread(target=gc)
+    one.fault = begin
+    assert one.sync().sent == 1
+    thread.join()
+    assert len(pruned) == 1
+    world.settle()
+    assert ids(two.read("messages/1_TO_2.md")) == [ident]
+    assert one.git("fsck", "--connectivity-only").count("missing") == 0
+
+
+def test_23_a_ref_of_ours_to_nothing_does_not_stop_the_fetch(world: World) -> None:
+    one, two = pair(world)
+    one.send("2", "mine")
+    one.sync()
+    for name in ("refs/gitsync/local/attempt", "refs/remotes/origin/coordination"):
+        place = one.folder / ".git" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("1" * 40 + "\n")
+    two.send("1", "news")
+    two.sync()
+    one.sync()
+    assert one.files() == two.files()
 
 
 def test_23_gc_by_somebody_else_takes_nothing_in_flight(world: World) -> None:
