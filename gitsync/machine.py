@@ -110,8 +110,7 @@ class Opened:
 
     def fleet(self) -> frozenset[str]:
         """Return the ids of the machines that are known, this one among them."""
-        pages = {page.id for page in self.ledger.statuses()}
-        return frozenset({self.settings.machine.id, *pages, *self.ledger.seen(), *self.seen})
+        return frozenset({self.settings.machine.id, *self.ledger.machines(), *self.seen})
 
     def look_around(self) -> None:
         """Note when each machine gave its last sign of life; on the mailbox's thread."""

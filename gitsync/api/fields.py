@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitsync.api.control import SendAsk, SyncAsk
-
-PRIORITIES = ("low", "normal", "high", "urgent")
+from gitsync.protocol.message import PRIORITIES
 
 
 class BadRequest(Exception):

@@ -87,6 +87,13 @@ class Client:
         """Return the JSON of a request that changes something."""
         return self._call("POST", path, body if body is not None else {}, timeout, 200)
 
+    def wake(self) -> None:
+        """Tell the process that there is something to push; one that does not answer finds out by itself."""
+        try:
+            self.post("/wake")
+        except GitsyncError:
+            return
+
     def _call(self, method: str, path: str, body: dict[str, Any] | None, timeout: float, also: int) -> Any:
         headers = {"Accept": "application/json"}
         data = None

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import traceback
 from pathlib import Path
 
 from gitsync import __version__, clock
 from gitsync.config.places import settings_in
-
-_CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@]{1,400}@", re.IGNORECASE)
 
 
 def keep(named: Path | None) -> str | None:
@@ -37,7 +34,9 @@ def keep_warnings(folder: Path) -> None:
 
 
 def _append(text: str, folders: list[Path]) -> str | None:
-    text = _CREDENTIALS.sub(r"\1", text)
+    from gitsync.git.environment import redact
+
+    text = redact(text)
     for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitsync import clock
+from gitsync.cli.client import connect
+from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import machine
 from gitsync.cli.terminal import clean_line, print_json, say
-from gitsync.config import load
 from gitsync.errors import EXIT_OK, GitsyncError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def import_all(args: Namespace) -> int:
     """Read files, queue what is new, say what was taken."""
     from gitsync.protocol.reader import read_file
 
-    settings = load(None, args.dir)
+    settings = own_settings(args)
     reports: list[dict[str, Any]] = []
     with machine(settings) as opened:
         opened.refresh()
@@ -59,7 +60,9 @@ def import_all(args: Namespace) -> int:
                 }
             )
         _enqueue(opened, fresh)
-    _wake(args)
+    client = connect(settings)
+    if client is not None:
+        client.wake()
     if args.json:
         print_json(reports)
         return EXIT_OK
@@ -174,14 +177,3 @@ def _bytes(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise GitsyncError(f"cannot read {file}", error.strerror or str(error)) from error
-
-
-def _wake(args: Namespace) -> None:
-    from gitsync.cli.client import connect
-
-    client = connect(load(None, args.dir))
-    if client is not None:
-        try:
-            client.post("/wake")
-        except GitsyncError:
-            return

@@ -23,6 +23,7 @@ exit codes: 0 ok, 1 error with a remedy, 2 usage, 3 refused by policy,
 """
 
 PRIORITIES = ("low", "normal", "high", "urgent")
+"""Those of `gitsync.protocol.message`, which would take longer to load than all of this."""
 
 AN_ID = "a message; the first characters are enough"
 

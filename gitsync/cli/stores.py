@@ -36,20 +36,16 @@ class Stores:
 
     def fleet(self) -> frozenset[str]:
         """Return the ids of the machines that are known."""
-        pages = {page.id for page in self.ledger.statuses()}
-        return frozenset({self.machine, *pages, *self.ledger.seen()})
+        return frozenset({self.machine, *self.ledger.machines()})
 
     def agents(self) -> frozenset[str]:
         """Return the names of this machine's agents."""
         return frozenset(spec.name for spec in self.settings.agents)
 
     def wake(self) -> None:
-        """Tell the process that there is something to push; one that does not answer finds out by itself."""
+        """Tell the process, if there is one, that there is something to push."""
         if self.client is not None:
-            try:
-                self.client.post("/wake")
-            except GitsyncError:
-                return
+            self.client.wake()
 
 
 @contextmanager

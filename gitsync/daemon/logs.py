@@ -9,14 +9,10 @@ import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-_CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:]{0,200}(:[^\s/@]{0,200})?@", re.IGNORECASE)
+from gitsync.git.environment import redact
+
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-
-
-def redact(text: str) -> str:
-    """Take user names and passwords out of URLs."""
-    return _CREDENTIALS.sub(r"\1", text)
 
 
 class RedactingFormatter(logging.Formatter):

@@ -9,12 +9,11 @@ from typing import Protocol
 from gitsync.agents.spec import AgentSpec
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.ledger.values import Intent
-from gitsync.protocol.message import Message
+from gitsync.protocol.message import PRIORITIES, Message
 from gitsync.routing import INBOX, Route, route
 
 AUTO = "Auto"
 REPLIED = "replied"
-PRIORITIES = ("urgent", "high", "normal", "low")
 
 
 class Envelope(Protocol):
@@ -132,5 +131,5 @@ def backoff(attempt: int, first: float, longest: float, wish: float | None = Non
 
 
 def rank(priority: str) -> int:
-    """Order priorities, urgent first."""
-    return PRIORITIES.index(priority) if priority in PRIORITIES else PRIORITIES.index("normal")
+    """Order priorities: the most urgent has the smallest number, an unknown one counts as normal."""
+    return -PRIORITIES.index(priority if priority in PRIORITIES else "normal")

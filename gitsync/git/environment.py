@@ -102,7 +102,8 @@ def socket_folder() -> Path | None:
     return None
 
 
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^\s/@'\"]+)@")
+# Bounded, since it is run over whole tracebacks: a long word must not cost its length squared.
+_USERINFO = re.compile(r"\b(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20})://(?P<user>[^\s/@'\"]{1,4000})@")
 
 
 def redact(text: str) -> str:

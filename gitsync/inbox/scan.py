@@ -42,7 +42,7 @@ class Scan:
         self.history = history
         self.suspect = suspect
         self.past = past
-        self.machines = {page.id for page in ledger.statuses()} | set(ledger.seen())
+        self.machines = ledger.machines()
         self._trees: dict[str, str] = {}
 
     def ahead(self, names: Sequence[str]) -> Iterator[tuple[Commit, list[Change]]]:

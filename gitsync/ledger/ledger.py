@@ -217,6 +217,10 @@ class Ledger:
             for row in self._query("SELECT * FROM machines WHERE page IS NOT NULL ORDER BY id", ())
         ]
 
+    def machines(self) -> set[str]:
+        """Give the ids of the machines that have a page or have committed."""
+        return {row[0] for row in self._query("SELECT id FROM machines", ())}
+
     def seen(self) -> dict[str, str]:
         """Give the date of the last commit that each machine's gitsync made."""
         return {row[0]: row[1] for row in self._query("SELECT id, seen FROM machines WHERE seen IS NOT NULL", ())}

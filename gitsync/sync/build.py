@@ -25,7 +25,7 @@ from gitsync.sync.capture import Capture, Edit
 from gitsync.sync.contents import Contents, block_ids
 from gitsync.sync.draft import Draft
 from gitsync.sync.settings import SyncSettings
-from gitsync.sync.values import Facts, Trouble
+from gitsync.sync.values import Facts, Trouble, author
 from gitsync.sync.wraps import Wraps
 
 
@@ -96,9 +96,8 @@ class Builder:
         return built
 
     def person(self) -> Person:
-        """Name this machine as an author."""
-        name = self.machine.name or f"Computer {self.machine.id}"
-        return Person(name, f"{self.machine.id}@gitsync.invalid", int(clock.unix()), "+0000")
+        """Name this machine as the author of what is committed now."""
+        return author(self.machine, clock.unix())
 
     # -- a person's commits ---------------------------------------------------------------------------------------
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gitsync import clock
 from gitsync.errors import AuthFailed, GitFailed, RemoteAway
-from gitsync.git.repo import Mailbox, Person, Update
+from gitsync.git.repo import Mailbox, Update
 from gitsync.ledger.journal import Journal
 from gitsync.protocol.identity import Machine
-from gitsync.sync.values import Claim
+from gitsync.sync.values import Claim, author
 
 
 class Claims:
@@ -54,9 +54,7 @@ class Claims:
         self._forget(message_id)
 
     def _nonce(self, message_id: str, install: str) -> str:
-        now = int(clock.unix())
-        name = self.machine.name or f"Computer {self.machine.id}"
-        person = Person(name, f"{self.machine.id}@gitsync.invalid", now, "+0000")
+        person = author(self.machine, clock.unix())
         note = f"claim {message_id}\n\nMachine: {self.machine.id}\nInstall: {install}\nNonce: {clock.new_id()}\n"
         return self._mailbox.write_commit(self._mailbox.write_tree(None, {}), [], note, person, person)
 

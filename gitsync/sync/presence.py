@@ -18,11 +18,12 @@ from pathlib import Path
 
 from gitsync import clock
 from gitsync.errors import Halted
-from gitsync.git.repo import Mailbox, Person, Pushed, Update
+from gitsync.git.repo import Mailbox, Pushed, Update
 from gitsync.ledger.journal import Journal
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.status import Status
 from gitsync.sync.settings import SyncSettings
+from gitsync.sync.values import author
 
 log = logging.getLogger(__name__)
 
@@ -282,8 +283,7 @@ class Presence:
             protocol=PROTOCOL,
             contested=contested,
         )
-        name = self.machine.name or f"Computer {self.machine.id}"
-        person = Person(name, f"{self.machine.id}@gitsync.invalid", beat.at, "+0000")
+        person = author(self.machine, beat.at)
         return self._mailbox.write_commit(
             self._mailbox.write_tree(None, {}), [], write_beat(beat, clock.new_id()), person, person
         )

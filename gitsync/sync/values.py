@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gitsync.git.values import Person
+from gitsync.protocol.identity import Machine
 from gitsync.protocol.status import Status
 
 State = Literal["ok", "offline", "halted", "refused", "error"]
@@ -22,6 +24,11 @@ def _never_untouched(_id: str) -> bool:
 
 def _no_status() -> Status | None:
     return None
+
+
+def author(machine: Machine, at: float) -> Person:
+    """Name a machine as the author of a commit at a moment (Unix time in seconds); PROTOCOL 8."""
+    return Person(machine.name or f"Computer {machine.id}", f"{machine.id}@gitsync.invalid", int(at), "+0000")
 
 
 @dataclass(frozen=True, kw_only=True)

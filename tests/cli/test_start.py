@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gitsync.cli import parser
+from gitsync.protocol.message import PRIORITIES
 from tests.cli.calls import PROJECT
 from tests.cli.conftest import Computer, gitsync
 
@@ -81,3 +83,7 @@ def test_an_unknown_verb_is_answered_with_the_nearest(tmp_path: Path) -> None:
 def test_a_wrong_call_leaves_no_log(tmp_path: Path) -> None:
     assert gitsync("inbox", cwd=tmp_path).code == 2
     assert not (tmp_path / "state").exists()
+
+
+def test_what_is_written_twice_for_speed_is_the_same() -> None:
+    assert parser.PRIORITIES == PRIORITIES
