@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
-from gitsync.git.values import DIRECTORY, Commit, Entry, Person
+from gitsync.git.values import DIRECTORY, EXECUTABLE, REGULAR, Commit, Entry, Person
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
@@ -34,6 +34,8 @@ def parse_tree(data: bytes) -> dict[bytes, Entry]:
         space = data.index(b" ", at)
         end = data.index(b"\0", space)
         mode = int(data[at:space], 8)
+        if mode & 0o170000 == 0o100000:  # other permissions (100664, 100600) come from old gits and from foreign tools
+            mode = EXECUTABLE if mode & 0o100 else REGULAR
         entries[data[space + 1 : end]] = Entry(mode, data[end + 1 : end + 21].hex())
         at = end + 21
     return entries

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 
+from gitsync.protocol.message import write
 from tests.sync.test_hand_edits import PAGE, pair
-from tests.sync.world import Computer, World, ids
+from tests.sync.world import Computer, World, ids, message
 
 
 def troubles(computer: Computer) -> dict[str, str]:
@@ -156,3 +157,41 @@ def test_refs_beside_the_branch_that_are_no_commits_stop_nothing(world: World) -
     one.send("2")
     world.settle()
     assert len(ids(two.read(PAGE))) == 1
+
+
+def test_files_with_permissions_of_old_gits_are_files(world: World) -> None:
+    one, two = pair(world)
+    git = ["git", "-C", str(world.remote.path)]
+    text = message("2", "1", "from long ago")
+    blob = (
+        subprocess.run([*git, "hash-object", "-w", "--stdin"], input=write(text), capture_output=True, check=True)
+        .stdout.decode()
+        .strip()
+    )
+    raw = b"100664 2_TO_1.md\0" + bytes.fromhex(blob)
+    below = (
+        subprocess.run(
+            [*git, "hash-object", "-t", "tree", "-w", "--literally", "--stdin"],
+            input=raw,
+            capture_output=True,
+            check=True,
+        )
+        .stdout.decode()
+        .strip()
+    )
+    tree = (
+        subprocess.run(
+            [*git, "mktree"],
+            input=f"{world.remote.git('ls-tree', 'coordination')}040000 tree {below}\tmessages\n".encode(),
+            capture_output=True,
+            check=True,
+        )
+        .stdout.decode()
+        .strip()
+    )
+    commit = world.remote.git("commit-tree", tree, "-p", "coordination", "-m", "old").strip()
+    world.remote.git("update-ref", "refs/heads/coordination", commit)
+    two.send("1")
+    world.settle()
+    assert ids(one.read("messages/2_TO_1.md"))[0] == text.id
+    assert len(ids(one.read("messages/2_TO_1.md"))) == 2
