@@ -20,3 +20,11 @@ def remove(file: Path, *, pid: int) -> None:
             file.unlink()
     except (OSError, ValueError, AttributeError):
         pass
+
+
+def pid_in(file: Path) -> int | None:
+    """Return the process id that the file names; None where there is no such file."""
+    try:
+        return int(json.loads(file.read_text())["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -26,10 +26,12 @@ from gitsync.daemon.syncing import Syncing
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.machine import Opened, open_machine
 from gitsync.sync.engine import CycleResult
-from gitsync.sync.lock import CloneLock
+from gitsync.sync.lock import CloneLock, LockHeld
 
 log = logging.getLogger(__name__)
 
+COMMANDS_END = 10.0
+"""Seconds to wait for a command that works on the clone, such as `gitsync sync` without a process."""
 HEALTH_EVERY = 30.0
 """Seconds between two checks of the agents."""
 LOCK_EVERY = 3.0
@@ -60,7 +62,7 @@ class Process:
         loop = asyncio.get_running_loop()
         async with contextlib.AsyncExitStack() as stack:
             lock = CloneLock(settings.clone_lock_file)
-            lock.acquire()
+            await self._take(lock)
             stack.callback(lock.release)
             sock = listen(settings.api.host, settings.api.port)
             stack.callback(sock.close)
@@ -100,6 +102,19 @@ class Process:
                     "put it back, or run: gitsync init; then: gitsync up",
                 )
         log.info("stopped")
+
+    async def _take(self, lock: CloneLock) -> None:
+        """Take the clone; a command that works on it is over soon, another process is not (row 19)."""
+        until = clock.monotonic() + COMMANDS_END
+        while True:
+            try:
+                lock.acquire()
+                return
+            except LockHeld as held:
+                other = presence.pid_in(self.settings.daemon_file)
+                if (held.owner is not None and held.owner.pid == other) or clock.monotonic() > until:
+                    raise
+            await asyncio.sleep(0.05)
 
     def stop(self) -> None:
         """Begin the clean stop; safe to call twice."""

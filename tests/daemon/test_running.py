@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -245,3 +246,35 @@ default = true
     one.ok("init", "--id", "1", "--take-over")
     one.ok("up", "--detach")
     eventually(lambda: calls.exists() and calls.read_text() == "xx")
+
+
+def test_a_process_waits_for_a_command_that_works_on_the_clone(one: Computer, stop_processes: list[Computer]) -> None:
+    one.settings(QUICK)
+    stop_processes.append(one)
+    hold = (
+        "import sys; from pathlib import Path; from gitsync.sync.lock import CloneLock;"
+        "CloneLock(Path(sys.argv[1])).acquire(); print('held', flush=True); sys.stdin.read()"
+    )
+    lock = one.mailbox / ".git" / "gitsync" / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == b"held\n"
+        timer = threading.Timer(1.5, command.kill)
+        timer.start()
+        one.ok("up", "--detach")
+        timer.join()
+    assert one.ask("status")["process"] is not None
+
+
+def test_a_burst_of_500_messages_takes_few_pushes(bare: Remote, one: Computer, stop_processes: list[Computer]) -> None:
+    start(one, stop_processes)
+    one.ok("sync")
+    before = count_commits(bare)
+    for number in range(500):
+        assert http(one, "POST", "/send", {"to": "2", "subject": f"number {number}", "message": "x"})[0] == 202
+    eventually(lambda: one.ask("status")["sync"]["pending"] == 0)
+    assert count_commits(bare) - before <= 10
+    text = bare.read("messages/1_TO_2.md").decode()
+    assert [text.count(f"## number {number}\n") for number in range(500)] == [1] * 500
