@@ -15,7 +15,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from gitsync import clock
 from gitsync.daemon.cycles import Cycles
-from gitsync.daemon.schedule import Pace, clock_jump, interval, spread
+from gitsync.daemon.schedule import BURST_WINDOW, Pace, clock_jump, gather, interval, spread
 from gitsync.daemon.watch import FolderWatch
 from gitsync.errors import GitsyncError
 from gitsync.machine import Opened
@@ -52,6 +52,8 @@ class Syncing:
         self._cycles = Cycles(self._cycle)
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._active = clock.monotonic()
+        self._pushed: list[tuple[float, int]] = []
+        self._gathered = 0.0
         self._hurry = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._small: set[asyncio.Future[Any]] = set()
@@ -166,6 +168,7 @@ class Syncing:
     # -- cycles ------------------------------------------------------------------------------------
 
     async def _cycle(self, request: Request) -> CycleResult:
+        await self._gather(request)
         try:
             result = await self.on_git_thread(lambda: self.engine.cycle(request))
         except Exception:
@@ -173,12 +176,22 @@ class Syncing:
             log.exception("a cycle failed")
             result = CycleResult(state="error", error="an unexpected failure", remedy="see .gitsync/gitsync.log")
         self.cycles_run += 1
+        if result.sent:
+            self._pushed.append((clock.monotonic(), result.sent))
         self._report(result)
         self.last = result
         self.opened.note(result)
         self._after(result)
         self._arm(result.retry_after)
         return result
+
+    async def _gather(self, request: Request) -> None:
+        """Let a burst of messages gather for one push; nobody who asked for a cycle in person waits for that."""
+        now = clock.monotonic()
+        self._pushed = [(when, count) for when, count in self._pushed if now - when < BURST_WINDOW + self._gathered]
+        self._gathered = gather(sum(count for _, count in self._pushed), self._gathered)
+        if self._gathered and not request.settle_now:
+            await asyncio.sleep(self._gathered)
 
     def _report(self, result: CycleResult) -> None:
         if result.error and (self.last is None or self.last.error != result.error):

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from gitsync.daemon.schedule import GRACE, PENDING_LIMIT, Facts, Pace, clock_jump, interval, spread, unhealthy
+from gitsync.daemon.schedule import (
+    BURST,
+    GATHER,
+    GRACE,
+    PENDING_LIMIT,
+    Facts,
+    Pace,
+    clock_jump,
+    gather,
+    interval,
+    spread,
+    unhealthy,
+)
 
 DEFAULT = Pace(fastest=5, slowest=300, hot=120)
 
@@ -69,3 +81,13 @@ def test_a_moved_clock_and_a_sleep_are_noticed() -> None:
     assert not clock_jump(5.2, 5.0)
     assert clock_jump(3600.0, 5.0)
     assert clock_jump(-86400.0, 5.0)
+
+
+def test_a_burst_gathers_longer_and_longer_and_a_conversation_never_waits() -> None:
+    assert gather(BURST - 1, 0.0) == 0.0
+    assert gather(BURST - 1, GATHER[1]) == 0.0
+    waits, last = [], 0.0
+    for _ in range(6):
+        last = gather(100, last)
+        waits.append(last)
+    assert waits == [0.25, 0.5, 1.0, 2.0, 2.0, 2.0]
