@@ -20,7 +20,7 @@ from gitsync.git.repo import Mailbox
 from gitsync.inbox import Envelope, candidates, fleet_view, ingest
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.protocol.paths import status_path
+from gitsync.protocol.paths import status_path, valid_id
 from gitsync.protocol.status import AgentRow, Status, read_status, same_but_time
 from gitsync.sync.values import CycleResult, Facts
 
@@ -114,11 +114,10 @@ class Opened:
 
     def look_around(self) -> None:
         """Note when each machine gave its last sign of life; on the mailbox's thread."""
-        prefix = f"refs/gitsync/remote/{self.mailbox.branch}/machine/"
-        refs = self.mailbox.refs(prefix)
         self.seen = {
-            name.removeprefix(prefix): clock.stamp(self.mailbox.commit(sha).committer.date)
-            for name, sha in refs.items()
+            ident: clock.stamp(self.mailbox.commit(sha).committer.date)
+            for ident, sha in self.mailbox.fetched().machine.items()
+            if valid_id(ident)
         }
 
     def refresh(self, progress: Callable[[int, int], None] | None = None) -> None:

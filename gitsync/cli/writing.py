@@ -164,6 +164,8 @@ def _body(args: Namespace) -> str:
         if args.file is not None:
             data = args.file.read_bytes()
         elif args.source is not None:
+            if sys.stdin is None:  # closed by whoever started us
+                raise UsageError("there is no standard input to read the text from", "", "give it with -m or -f")
             data = sys.stdin.buffer.read()
         else:
             return ""

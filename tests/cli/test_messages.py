@@ -350,3 +350,11 @@ def test_an_edit_shows(one: Computer, two: Computer) -> None:
     shown = two.ok("show", ident)
     assert "  edited    20" in shown
     assert "On Monday." in shown
+
+
+def test_status_passes_over_refs_that_are_no_machines(bare: Remote, one: Computer) -> None:
+    blob = bare.git("rev-parse", "coordination:README.md").strip()
+    bare.git("update-ref", "refs/gitsync/coordination/machine/ghost", blob)
+    bare.git("update-ref", "refs/gitsync/coordination/machine/NO_ID", "coordination")
+    assert one.ask("sync")["state"] == "ok"
+    assert [row["id"] for row in one.ask("status")["computers"]] == ["1"]
