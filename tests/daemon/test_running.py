@@ -38,6 +38,13 @@ def running(pid: int) -> bool:
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def rests(computer: Computer, *, seconds: float) -> bool:
+    """Tell whether no cycle ran for that long."""
+    before = http(computer, "GET", "/")[1]["totals"]["cycles"]
+    time.sleep(seconds)
+    return bool(http(computer, "GET", "/")[1]["totals"]["cycles"] == before)
+
+
 def count_commits(remote: Remote) -> int:
     return int(remote.git("rev-list", "--count", "coordination").strip())
 
@@ -181,9 +188,9 @@ def test_wake_brings_what_was_pushed_elsewhere_at_once(
     two.settings('[sync]\nfastest = "10m"\nslowest = "10m"\n')
     assert http(two, "POST", "/reload", {})[0] == 200
     two.ok("sync")
+    eventually(lambda: rests(two, seconds=2.5))  # nothing is left that would bring another cycle by itself
     one.ok("send", "2", "news", "-m", "x")
     one.ok("sync")
-    time.sleep(1.2)  # longer than the old pace: what follows is the wake's doing
     assert "news" not in states(two)
     assert http(two, "POST", "/wake", {})[0] == 202
     eventually(lambda: "news" in states(two), seconds=5)
