@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -26,7 +25,7 @@ class HttpAgent:
 
     kind = "http"
 
-    def __init__(self, spec: AgentSpec, root: Path) -> None:
+    def __init__(self, spec: AgentSpec) -> None:
         self.spec = spec
         self._client: httpx.AsyncClient | None = None
 

@@ -39,7 +39,7 @@ def _open(spec: AgentSpec, root: Path, environ: Mapping[str, str], worker: Worke
 
     match spec.kind:
         case "http":
-            return HttpAgent(spec, root)
+            return HttpAgent(spec)
         case "command":
             return CommandAgent(spec, root, environ)
         case "claude":

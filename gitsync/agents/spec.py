@@ -18,7 +18,6 @@ class AgentSpec:
     health: str = ""
     deliver: str = "/"
     types: tuple[str, ...] = ()
-    start: tuple[str, ...] = ()
     timeout: float = 300.0
     idempotent: bool = False
     argv: tuple[str, ...] = ()

@@ -36,7 +36,6 @@ port = {port}
 # health = "/api/health"
 # deliver = "/api/build"
 # types = ["build_project"]
-# start = ["python3", "server.py"]    # optional: then gitsync runs and restarts it
 # timeout = "5m"
 #
 # [[agents]]

@@ -112,7 +112,7 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
 
         found = read_settings(file, root)
         entry = Registered(root, found.mailbox, found.machine.id)
-        programs = [shlex.join(spec.argv or spec.start) for spec in found.agents if spec.argv or spec.start]
+        programs = [shlex.join(spec.argv) for spec in found.agents if spec.argv]
         places.register(entry)
     settings = load(explicit=root)
     machine = settings.machine

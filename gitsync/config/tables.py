@@ -31,7 +31,7 @@ SYNC: Table = {
     "network_timeout": checks.duration(0.1, 3600),
     "push_budget": checks.number(0.1, 100_000),
     "machine_ref_every": checks.duration(1, 7 * DAY),
-    "max_file": checks.size(64 * 1024, 1 << 30),
+    "max_file": checks.size(64 * 1024, 8 * 1024 * 1024),  # no reader takes more (PROTOCOL 1)
 }
 
 API: Table = {
@@ -81,10 +81,6 @@ AGENT: Mapping[str, Table] = {
         "url": checks.http_url,
         "health": checks.url_path,
         "deliver": checks.url_path,
-        "start": checks.texts(empty=False),
-        "env": checks.text_map,
-        "cwd": checks.text(),
-        "grace": checks.duration(0, 3600),
     },
     "command": {
         **_WORKING_AGENT,

@@ -44,7 +44,6 @@ url = "http://127.0.0.1:8004"
 health = "/api/health"
 deliver = "/api/build"
 types = ["build_project"]
-start = ["python3", "server.py"]
 timeout = "5m"
 idempotent = false
 
