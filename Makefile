@@ -1,7 +1,7 @@
 # Everything here needs git, make and Python 3.11 or newer; the rest is installed into .venv from the lock files.
 
 VENV   ?= .venv
-CORPUS ?= ../shared/corpus
+CORPUS ?=
 SEEDS  ?= 20
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -36,6 +36,7 @@ bench: $(READY_DEV)  ## measure, each figure beside its baseline from the same r
 	$(BIN)/python -m benchmarks.run $(if $(FULL),--full) $(ARGS)
 
 corpus: $(READY_DEV)  ## read a collection of real mailboxes: make corpus CORPUS=path
+	@test -n "$(CORPUS)" || { echo "name the folder: make corpus CORPUS=path" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.corpus $(CORPUS) $(ARGS)
 
 faults: $(READY_DEV)  ## kill -9 at every step and other accidents, with SEEDS=20 seeds

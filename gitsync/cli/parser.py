@@ -100,7 +100,7 @@ def _machine(verb: Add) -> None:
     )
     sub.add_argument("--take-over", action="store_true", help="this computer replaces another that used the id")
 
-    sub = verb("up", "process:up", "run the background process: sync, dispatch, coordinator")
+    sub = verb("up", "process:up", "run the background process: sync, hand over, answer on HTTP")
     sub.add_argument("--detach", action="store_true", help="in the background; returns when it answers")
     verb("down", "process:down", "stop the background process")
     sub = verb("restart", "process:restart", "stop the background process and start it again")
