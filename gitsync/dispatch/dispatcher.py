@@ -79,8 +79,6 @@ class Dispatcher:
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._errands: set[asyncio.Task[None]] = set()
-        self.counters: Counter[str] = Counter()
-        self.usage: dict[str, dict[str, float]] = {}
         self.health: dict[str, tuple[str, str]] = {}
         """State of each agent and a word about it, as its owner last asked; who is down gets nothing new if it can."""
 
@@ -194,10 +192,8 @@ class Dispatcher:
         self._jobs[job.name] = job
 
     async def _settle(self, envelope: Envelope, settle: Settle) -> None:
-        if await self._books.settle(envelope, settle):
-            self.counters[settle.state] += 1
-            if settle.state != "waiting":
-                self._changed()
+        if await self._books.settle(envelope, settle) and settle.state != "waiting":
+            self._changed()
 
     def _best(self, names: Sequence[str]) -> str:
         """Choose among the agents that may take it: one that is there, with the least to do."""
@@ -291,7 +287,6 @@ class Dispatcher:
 
     async def _conclude(self, job: Job, outcome: Outcome, seconds: float) -> None:
         spec = self._specs[job.agent]
-        self._count(job.agent, outcome)
         may_repeat = outcome.kind == "failed" and not outcome.started
         if spec.idempotent and outcome.kind in ("failed", "uncertain"):
             may_repeat = True
@@ -301,13 +296,11 @@ class Dispatcher:
             await self._books.retry(job, outcome, job.not_before)
             job.attempt += 1
             job.running = False
-            self.counters["retry"] += 1
             return
         state = "dead" if may_repeat else outcome.kind
         reason = f"{outcome.reason} (given up after {job.attempt} attempts)" if may_repeat else outcome.reason
         self._posted |= await self._books.conclude(job, outcome, state, reason, seconds)
         self._jobs.pop(job.name, None)
-        self.counters[state] += 1
         self._changed()
 
     async def _cut_off(self, job: Job, stage: str) -> None:
@@ -323,7 +316,6 @@ class Dispatcher:
     async def _abandon(self, intent: Intent, again: bool, reason: str) -> None:
         await self._books.abandon(intent, again=again, reason=reason)
         if not again:
-            self.counters["uncertain"] += 1
             self._changed()
 
     # Small things.
@@ -339,12 +331,6 @@ class Dispatcher:
         here = [local.message for local in self._journal.locals(newest=_LOCALS)]
         known = {message.id for message in rows}
         return rows + [message for message in here if thread_of(message) == ident and message.id not in known]
-
-    def _count(self, agent: str, outcome: Outcome) -> None:
-        totals = self.usage.setdefault(agent, {})
-        for name, value in (outcome.usage or {}).items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                totals[name] = totals.get(name, 0) + value
 
     def _next(self) -> None:
         """Go on after a delivery: with what is queued, or with another look at what arrived."""

@@ -599,8 +599,8 @@ def test_a_claim_won_after_the_message_was_settled_is_let_go(world: World) -> No
             world.told("3", Receipt(date=clock.stamp(), id=message.id, sender="1", agent="x", outcome="done"))
             await until(lambda: world.outcomes() == ["claimed"])
             world.land()
-            await dispatcher.consider()
-            assert world.released == [message.id]
+            await dispatcher.consider()  # returns at once where a round is under way, which then makes one more
+            await until(lambda: world.released == [message.id])
 
     asyncio.run(act())
     assert world.intents() == []
@@ -708,14 +708,14 @@ def test_a_model_is_given_the_thread(world: World) -> None:
             async with running(world, world.dispatcher(spec, environ={**os.environ, "K": "k"})) as dispatcher:
                 await dispatcher.consider()
                 await until(lambda: settled(world))
-                return server.requests[0]["messages"], dispatcher.usage
+                return server.requests[0]["messages"]
 
-    messages, usage = asyncio.run(act())
+    messages = asyncio.run(act())
     assert [message["role"] for message in messages] == ["user", "assistant", "user"]
     assert "first question" in messages[0]["content"]
     assert messages[1]["content"] == "my answer"
     recorded = json.loads(world.intents()[0].usage or "{}")
-    assert recorded["output_tokens"] == usage["worker"]["output_tokens"] > 0
+    assert recorded["output_tokens"] > 0
     assert recorded["cost_usd"] > 0
 
 
