@@ -14,7 +14,6 @@ def merged(one: Request, other: Request) -> Request:
     """Join two requests: what either asked for is done."""
     return replace(
         one,
-        flush=one.flush or other.flush,
         settle_now=one.settle_now or other.settle_now,
         accept_rewrite=one.accept_rewrite or other.accept_rewrite,
         accept_deletions=one.accept_deletions or other.accept_deletions,

@@ -108,11 +108,6 @@ class Engine:
         return None if self._waiting_since is None else clock.monotonic() - self._waiting_since
 
     @property
-    def tip(self) -> str | None:
-        """Give the remote's tip as last seen."""
-        return self._known.tip
-
-    @property
     def install(self) -> str:
         """Give the random id of this installation."""
         return self._presence.install
@@ -175,8 +170,7 @@ class Engine:
         self._fault("1-captured")
         if not self._outgoing.push_first(run):
             self._incoming.pull(run)
-            if run.request.flush:
-                self._outgoing.flush(run)
+            self._outgoing.flush(run)
         self._outgoing.beat(run)
         self._bring(run)
 

@@ -27,15 +27,3 @@ POINTS = (
 
 def nothing(_name: str) -> None:
     """Pass a point without doing anything: what every engine outside a test does."""
-
-
-def at(name: str, act: Callable[[], None]) -> FaultPoint:
-    """Make a hook that acts when the named point is passed and ignores the others."""
-    if name not in POINTS:
-        raise ValueError(f"no such fault point: {name!r}")
-
-    def hook(passed: str) -> None:
-        if passed == name:
-            act()
-
-    return hook

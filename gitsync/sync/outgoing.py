@@ -69,8 +69,7 @@ class Outgoing:
         """Push on the last known tip without asking first, where only own appends wait (step 5)."""
         now = clock.monotonic()
         ready = (
-            run.request.flush
-            and any(op.urgent for op in run.ops)
+            any(op.urgent for op in run.ops)
             and all(op.kind in ("message", "receipt") for op in run.ops)
             and run.folder == "ok"
             and not run.own
@@ -246,7 +245,7 @@ class Outgoing:
 
     def beat(self, run: Cycle) -> None:
         """Push the machine ref alone when it is due (I6: the only push of a machine with nothing to say)."""
-        if not run.request.flush or self._parked is not None:
+        if self._parked is not None:
             return
         update = self._presence.alone(clock.monotonic())
         if update is None:

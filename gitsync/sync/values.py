@@ -45,10 +45,8 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Say what one cycle shall do beyond pulling."""
+    """Say what one cycle shall do beyond pulling and pushing."""
 
-    flush: bool = True
-    """Push what is pending."""
     settle_now: bool = False
     """Take hand edits at once, look at every file, and do not wait for contention or a parked refusal."""
     accept_rewrite: bool = False
