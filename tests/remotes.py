@@ -25,7 +25,7 @@ KINDS = ("file", "http", "ssh")
 
 def run_git(*args: str | Path, cwd: Path | None = None, check: bool = True, **kwargs: Any) -> str:
     """Run git as a person would, in the environment of the test; return what it printed."""
-    done = subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         ["git", *map(str, args)],
         cwd=cwd,
         text=True,
