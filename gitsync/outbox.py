@@ -117,7 +117,7 @@ def send(
     if in_reply_to is not None and ledger is not None:
         parent = find(ledger, journal, in_reply_to)
         in_reply_to = parent.message.id
-        thread = thread or parent.message.thread or parent.message.id
+        thread = thread or parent.message.conversation
     message = compose(
         machine,
         str(target),
@@ -156,14 +156,13 @@ def reply(
     """Answer a message, to the one who sent it, in its thread."""
     original = find(ledger, journal, ident).message
     known = [*fleet, original.sender.partition("/")[0]]
-    title = original.subject if original.subject.lower().startswith("re:") else f"Re: {original.subject}".rstrip()
     return send(
         journal,
         machine,
         known,
         agents,
         original.sender,
-        subject or title,
+        subject or original.reply_subject,
         body,
         ledger=ledger,
         sender_agent=sender_agent,

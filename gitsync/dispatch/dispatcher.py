@@ -13,7 +13,7 @@ from gitsync.dispatch.books import Books
 from gitsync.dispatch.claims import Claim, Claims
 from gitsync.dispatch.decide import Envelope, Hand, Settle, automatic, backoff, decide
 from gitsync.dispatch.lanes import Job, next_wake, startable
-from gitsync.dispatch.papers import count_automatic, delivery, thread_of
+from gitsync.dispatch.papers import count_automatic, delivery
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.errors import GitsyncError
 from gitsync.ledger.journal import Journal
@@ -324,13 +324,13 @@ class Dispatcher:
         """Read the thread so far; a message that begins one has none."""
         if message.thread in (None, message.id):
             return []
-        return await asyncio.to_thread(self._read_thread, thread_of(message))
+        return await asyncio.to_thread(self._read_thread, message.conversation)
 
     def _read_thread(self, ident: str) -> list[Message]:
         rows = [row.message for row in self._ledger.thread(ident) if not row.withdrawn and not row.quarantined]
         here = [local.message for local in self._journal.locals(newest=_LOCALS)]
         known = {message.id for message in rows}
-        return rows + [message for message in here if thread_of(message) == ident and message.id not in known]
+        return rows + [message for message in here if message.conversation == ident and message.id not in known]
 
     def _next(self) -> None:
         """Go on after a delivery: with what is queued, or with another look at what arrived."""

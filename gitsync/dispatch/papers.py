@@ -15,11 +15,6 @@ _HISTORY_CHARS = 200_000
 """How much of a thread an agent is given at most, the newest part of it."""
 
 
-def thread_of(message: Message) -> str:
-    """Name the thread a message belongs to: its own id when it begins one."""
-    return message.thread or message.id
-
-
 def idempotency_key(envelope: Envelope, agent: str) -> str:
     """Name a hand-over the same way in every attempt, also after the journal was lost."""
     return f"{envelope.key}/{agent}"
@@ -103,15 +98,14 @@ def receipt_for(intent: Intent, outcome: str, date: str, reason: str) -> list[Op
 def reply_message(envelope: Envelope, agent: str, machine: str, text: str, ident: str, date: str) -> Message:
     """Make the reply to the sender, marked as automatic."""
     message = envelope.message
-    subject = message.subject if message.subject.lower().startswith("re:") else f"Re: {message.subject}".rstrip()
     return Message(
         id=ident,
         sender=f"{machine}/{agent}",
         to=(message.sender,),
-        subject=subject,
+        subject=message.reply_subject,
         body=text,
         date=date,
-        thread=thread_of(message),
+        thread=message.conversation,
         in_reply_to=message.id,
         fields=((AUTO, REPLIED),),
     )

@@ -82,13 +82,13 @@ def show_view(ledger: Ledger, journal: Journal, machine_id: str, ident: str) -> 
 def thread_view(ledger: Ledger, journal: Journal, machine_id: str, ident: str) -> list[Json]:
     """Show the thread that a message is in, oldest first, each as `show` does."""
     first = find(ledger, journal, ident)
-    thread = first.message.thread or first.message.id
+    thread = first.message.conversation
     known = [Known(row.message, row=row) for row in ledger.thread(thread)]
     landed = {one.message.id for one in known}
     known += [Known(local.message, local=local) for local in journal.locals(thread=thread)]
     for parked in journal.recent_messages():
         message = read(parked.op.payload)
-        if (message.thread or message.id) == thread and message.id not in landed:
+        if message.conversation == thread and message.id not in landed:
             known.append(Known(message, parked=parked))
     return _shown(ledger, journal, machine_id, sorted(known, key=lambda one: _date(one) or ""))
 
@@ -195,7 +195,7 @@ def _entry(message: Message, state: str, reason: str = "", intents: Sequence[Int
         "date": message.date,
         "priority": message.priority,
         "type": message.type or None,
-        "thread": message.thread or message.id,
+        "thread": message.conversation,
         "state": state,
         "reason": reason or None,
         "agents": [intent.agent for intent in intents if intent.agent],

@@ -299,7 +299,7 @@ def _close_local(conn: Connection, intent: Intent) -> None:
 def _add_local(conn: Connection, message: Message, block: bytes) -> None:
     conn.execute(
         "INSERT OR IGNORE INTO locals (id, thread, block, created) VALUES (?, ?, ?, ?)",
-        (message.id, message.thread or message.id, block, clock.stamp()),
+        (message.id, message.conversation, block, clock.stamp()),
     )
 
 

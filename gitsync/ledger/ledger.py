@@ -97,10 +97,6 @@ class Ledger:
         """Give the messages with this id (one for each file it stands in), oldest first."""
         return self._rows("WHERE id = ? ORDER BY seq", (ident,))
 
-    def by_key(self, key: str) -> Row | None:
-        """Give one message by its key."""
-        return next(iter(self._rows("WHERE key = ?", (key,))), None)
-
     def by_keys(self, keys: Sequence[str]) -> list[Row]:
         """Give messages by key, oldest first."""
         found: list[Row] = []

@@ -127,7 +127,7 @@ def values_of(row: Row) -> tuple[object, ...]:
         None if row.date_raw is None else text(row.date_raw),
         message.priority,
         text(message.type),
-        text(message.thread or message.id),
+        text(message.conversation),
         None if message.in_reply_to is None else text(message.in_reply_to),
         json.dumps(message.fields),
         path_text(row.path),

@@ -93,6 +93,16 @@ class Message:
             put("in_reply_to", canonical(self.in_reply_to))
         put("fields", tuple((_name(name), _line(name, value)) for name, value in self.fields))
 
+    @property
+    def conversation(self) -> str:
+        """The thread it belongs to, by id: its own where it begins one."""
+        return self.thread or self.id
+
+    @property
+    def reply_subject(self) -> str:
+        """The subject of an answer to it."""
+        return self.subject if self.subject.lower().startswith("re:") else f"Re: {self.subject}".rstrip()
+
 
 def write(message: Message) -> bytes:
     """Write a whole block, boundary lines and the last newline included."""

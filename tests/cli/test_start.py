@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gitsync.cli import parser
+from gitsync.cli import hooking, parser
+from gitsync.hooks import claude, scripts
 from gitsync.protocol.message import PRIORITIES
 from tests.cli.calls import PROJECT
 from tests.cli.conftest import Computer, gitsync
@@ -87,3 +88,5 @@ def test_a_wrong_call_leaves_no_log(tmp_path: Path) -> None:
 
 def test_what_is_written_twice_for_speed_is_the_same() -> None:
     assert parser.PRIORITIES == PRIORITIES
+    assert hooking.GIT == scripts.GIT_HOOKS
+    assert set(hooking.CLAUDE) == set(claude.EVENTS)

@@ -62,7 +62,7 @@ def test_only_what_is_for_this_machine(two: Reader) -> None:
     found = inbox.candidates(two.ledger, two.journal, "2")
     assert [one.message.id for one in found] == [everybody.id, anybody.id, own_any.id]
     assert [(one.claim, one.agent) for one in found] == [(False, ""), (True, "builder"), (True, "")]
-    assert two.ledger.by_key(message_key("2", "ALL", own.id)) is not None
+    assert two.ledger.by_keys([message_key("2", "ALL", own.id)])
     assert two.state(elsewhere.id) == "sent"
 
 
@@ -104,8 +104,7 @@ def test_added_and_archived_while_away(two: Reader) -> None:
     branch.archive("messages/1_TO_2.md", "archive/2026-11/1_TO_2.md", count=2)
     came = two.ingest()
     assert came.arrivals == (message_key("1", "2", sent.id),)
-    row = two.ledger.by_key(message_key("1", "2", sent.id))
-    assert row is not None
+    (row,) = two.ledger.by_keys([message_key("1", "2", sent.id)])
     assert (row.archived, row.path) == (True, "archive/2026-11/1_TO_2.md")
     assert len(two.candidates()) == 2
 
