@@ -51,6 +51,7 @@ class Attempts:
         self._journal.set_meta("captured", json.dumps(noted) if noted else None)
 
     def promote(self, commit: str) -> None:
+        """Let what `note_captured` noted of a commit that has landed count as put on disk."""
         text = self._journal.meta("captured")
         if text is None:
             return

@@ -47,6 +47,7 @@ class Incoming:
         self._fault = fault
 
     def pull(self, run: Cycle) -> None:
+        """Fetch and plan; raises Halted where a person must decide, RemoteAway, AuthFailed, GitFailed."""
         fetched = self._mailbox.fetch()
         self._known.reached(run)
         self._fault("2-fetched")

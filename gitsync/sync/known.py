@@ -40,13 +40,16 @@ class Known:
             self.materialised = None
 
     def tree(self, commit: str | None) -> str | None:
+        """Give the tree of a commit; None for no commit, which is the empty tree."""
         return self._mailbox.commit(commit).tree if commit else None
 
     def reached(self, run: Cycle) -> None:
+        """Note that the remote has answered just now (I8)."""
         self.contact = clock.monotonic()
         run.contact = True
 
     def know(self, tip: str) -> None:
+        """Note where the remote's branch is; durable when it returns."""
         if tip != self.tip or not self.recorded:
             self.tip, self.recorded = tip, True
             self._journal.set_meta("tip", tip)
@@ -54,6 +57,7 @@ class Known:
             self._journal.set_meta("tip", tip)
 
     def set_materialised(self, commit: str) -> None:
+        """Note which commit the folder stands for; durable when it returns."""
         if commit != self.materialised:
             self.materialised = commit
             self._journal.set_meta("materialised", commit)
@@ -74,6 +78,7 @@ class Known:
         return received
 
     def rescue(self, what: str, commit: str) -> None:
+        """Keep a commit that is about to lose its last name, under `refs/gitsync/rescue/`."""
         name = f"refs/gitsync/rescue/{what}-{commit[:10]}"
         if self._mailbox.ref(name) is None:
             self._mailbox.move_ref(name, commit, None)

@@ -25,6 +25,7 @@ class Looking:
         self._materialise = materialise
 
     def look(self, run: Cycle) -> None:
+        """Take note of queue, folder and local branch as they are when the cycle begins."""
         head = self._mailbox.head()
         busy = self._mailbox.in_progress()
         if busy:

@@ -112,12 +112,6 @@ class Wraps:
         """Give the seconds until the next wrap is due; None when none waits."""
         return max(0.0, min(self._due.values()) - self._now()) if self._due else None
 
-    def forget(self) -> None:
-        """Start afresh: the horizon or the machine has changed."""
-        self._tree = None
-        self._found = {}
-        self._below = {}
-
     def _typed_below(self, path: str, blob: str) -> dict[str, bytes]:
         data = self._mailbox.blob(blob)
         old = self._at_horizon(path)
