@@ -18,6 +18,8 @@ class AgentSpec:
     health: str = ""
     deliver: str = "/"
     types: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    """The command that runs the service. Kept for the supervisor to come; today a person starts the service."""
     timeout: float = 300.0
     idempotent: bool = False
     argv: tuple[str, ...] = ()

@@ -81,6 +81,7 @@ AGENT: Mapping[str, Table] = {
         "url": checks.http_url,
         "health": checks.url_path,
         "deliver": checks.url_path,
+        "start": checks.texts(empty=False),
     },
     "command": {
         **_WORKING_AGENT,

@@ -36,6 +36,9 @@ class Delivering:
         self._take(settings)
 
     def _take(self, settings: Settings) -> None:
+        for spec in settings.agents:
+            if spec.start:
+                log.warning("agent %s: 'start' is not acted upon yet; start the service yourself", spec.name)
         opened = self._syncing.opened
         self._settings = settings
         self._agents = open_agents(settings.agents, settings.root)

@@ -185,9 +185,7 @@ class Mailbox:
         """
         committer = self._dated(committer or author or self._user())
         author = self._dated(author or committer)
-        sha = self._store.write("commit", compose_commit(tree, parents, author, committer, message))
-        self._store.sync()
-        return sha
+        return self._store.write("commit", compose_commit(tree, parents, author, committer, message))
 
     def _dated(self, person: Person) -> Person:
         return person if person.date else Person(person.name, person.email, int(unix()), person.tz)
@@ -204,7 +202,6 @@ class Mailbox:
 
     def move_ref(self, name: str, new: str, old: str | None) -> bool:
         """Move a ref from ``old`` (None: it must not exist) to ``new``; False when it was elsewhere."""
-        self._store.sync()
         return self._refs.move([Move(name, new, old)])
 
     def delete_ref(self, name: str, old: str) -> bool:
@@ -213,7 +210,6 @@ class Mailbox:
 
     def pin(self, name: str, sha: str) -> None:
         """Keep an object from being pruned: point ``refs/gitsync/local/NAME`` to it, wherever that was before."""
-        self._store.sync()
         self._refs.move([Move(f"refs/gitsync/local/{name}", sha, force=True)])
 
     def let_gc_end(self) -> None:

@@ -18,11 +18,10 @@ from gitsync.sync.known import Known
 from gitsync.sync.looking import Looking
 from gitsync.sync.materialise import Materialise
 from gitsync.sync.presence import Presence
-from gitsync.sync.tempo import PUBLIC_BUDGET, Tempo
+from gitsync.sync.tempo import PUBLIC_BUDGET, RETRY, Tempo
 from gitsync.sync.values import Facts
 from gitsync.sync.wraps import Wraps
 
-RACE_JITTER = (0.0, 0.05)
 SUCCESS_PAUSE = (0.5, 1.5)
 PARKED = 3600.0
 """Seconds after which a refusal of the remote's owner is asked about again without a person."""
@@ -90,7 +89,7 @@ class Outgoing:
         try:
             self._attempt(run)
         except LostRace:
-            self._tempo.lost(clock.monotonic())
+            self._tempo.lost(clock.monotonic(), clock.jitter(0.0, 1.0))
             return False
         return not run.ops  # what something on the branch keeps from landing may find it gone after a fetch
 
@@ -113,15 +112,15 @@ class Outgoing:
                 self._attempt(run)
                 return
             except LostRace:
-                self._tempo.lost(clock.monotonic())
-                if not run.request.retry or race + 1 == self._known.settings.races:
-                    run.later.append(clock.jitter(*SUCCESS_PAUSE))
+                wait = self._tempo.lost(clock.monotonic(), clock.jitter(0.0, 1.0))
+                again = run.request.retry and race + 1 < self._known.settings.races
+                if again and (wait <= RETRY or run.request.settle_now):
+                    clock.sleep(min(wait, RETRY))
                     self._incoming.pull(run)
-                    self._looking.judge(run)
-                    return
-                clock.sleep(clock.jitter(*RACE_JITTER))
-                self._incoming.pull(run)
-                run.ops = self._journal.pending()
+                    run.ops = self._journal.pending()
+                    continue
+                run.later.append(wait)  # the next cycle fetches before it tries again
+                return
 
     def _held_back(self, run: Cycle, now: float) -> bool:
         budget = self._known.settings.push_budget

@@ -15,7 +15,7 @@ from gitsync.sync import bases
 from gitsync.sync.exchange import nobody_writes, place_new, swap
 from gitsync.sync.ignore import ignored, parse_rules, temporary
 from gitsync.sync.lock import CloneLock, LockHeld
-from gitsync.sync.tempo import Tempo
+from gitsync.sync.tempo import LONGEST_RETRY, RETRY, Tempo
 from tests.remotes import run_git
 
 
@@ -77,11 +77,27 @@ def test_pauses_only_where_there_is_contention() -> None:
     tempo = Tempo()
     tempo.pushed(100.0, 1.0)
     assert tempo.paused(100.0) == 0.0
-    tempo.lost(101.0)
+    assert tempo.lost(101.0, 0.5) == 0.5 * RETRY
     tempo.pushed(102.0, 1.0)
-    assert tempo.paused(102.5) == 0.5
+    assert 0.0 < tempo.paused(102.0) <= 1.0
     tempo.pushed(200.0, 1.0)
     assert tempo.paused(200.0) == 0.0
+
+
+def test_a_crowd_makes_pauses_longer_and_who_is_behind_comes_first() -> None:
+    tempo, now = Tempo(), 100.0
+    waits = []
+    for _ in range(5):
+        waits.append(tempo.lost(now, 1.0))
+        now += 0.1
+    assert waits[:3] == pytest.approx([RETRY, 4 * RETRY, 16 * RETRY])
+    assert max(waits) <= LONGEST_RETRY
+    assert tempo.lost(now + 20.0, 1.0) < waits[-1] / 2
+    alone, crowded = Tempo(), tempo
+    alone.lost(now, 0.0)
+    alone.pushed(now + 20.0, 1.0)
+    crowded.pushed(now + 20.0, 1.0)
+    assert crowded.paused(now + 20.0) > 2 * alone.paused(now + 20.0)
 
 
 @given(
