@@ -43,7 +43,8 @@ class Tempo:
             self._behind_since = now
         rounds = self._losses - 1 + round(self._crowd)
         wait = draw * min(RETRY * 4.0 ** min(rounds, 8), LONGEST_RETRY / (1 + (now - self._behind_since) / HALVED))
-        self._pause_until = max(self._pause_until, now + wait)
+        if wait > RETRY:  # what is shorter is waited for within the cycle
+            self._pause_until = max(self._pause_until, now + wait)
         return wait
 
     def contended(self, now: float) -> bool:
