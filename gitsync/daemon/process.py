@@ -129,8 +129,9 @@ class Process:
     def sent(self, *, local: bool) -> None:
         """Be told that a message was accepted: deliver it here, or push it."""
         self.syncing.active()
-        self.delivering.look()
-        if not local:
+        if local:
+            self.delivering.look()
+        else:
             self.syncing.nudge()
 
     def woken(self) -> None:
