@@ -69,18 +69,18 @@ def create_app(control: Control, *, token: Callable[[], str], hosts: frozenset[s
         return Answer(await control.sync(sync_ask(await request.body())))
 
     async def send(request: Request) -> Response:
-        return Answer(await control.send(send_ask(await request.body())), status_code=202)
+        return Answer(await control.send(send_ask(await request.body())))
 
     async def wake(request: Request) -> Response:
         control.wake()
-        return Answer({"status": "awake"}, status_code=202)
+        return Answer({"status": "awake"})
 
     async def reload(request: Request) -> Response:
         return Answer(await control.reload())
 
     async def shutdown(request: Request) -> Response:
         control.shutdown()
-        return Answer({"status": "stopping"}, status_code=202)
+        return Answer({"status": "stopping"})
 
     routes = [
         Route("/", about, methods=["GET"]),
