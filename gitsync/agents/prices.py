@@ -1,7 +1,8 @@
-"""What tokens cost, in US dollars for a million, as published on 2026-11-20.
+"""What tokens cost, in US dollars for a million, as read on 2026-11-20 from copies of the public price pages.
 
-Source: https://platform.claude.com/docs/en/about-claude/pricing and the models' own pages there. A model
-that is not in the table costs None, never a guess: a wrong cost is worse than none.
+Source: https://platform.claude.com/docs/en/about-claude/pricing and the models' own pages there; prices change, so
+compare before a budget rests on them. A model that is not in the table costs None, never a guess: a wrong cost is
+worse than none.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ PRICES: Mapping[str, Price] = {
     "claude-opus-4-7": _OPUS_5,
     "claude-opus-4-6": _OPUS_5,
     "claude-opus-4-5": _OPUS_5,
-    "claude-sonnet-5-5": Price(2.0, 10.0, 2.50, 4.0, 0.10),
+    "claude-sonnet-5-5": Price(2.0, 10.0, 2.50, 4.0, 0.20),
     "claude-sonnet-5": Price(2.0, 10.0, 2.50, 4.0, 0.20),
     "claude-sonnet-4-6": _SONNET_4,
     "claude-sonnet-4-5": _SONNET_4,
