@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gitsync.config.read import read_settings
-from gitsync.demo.computer import Computer, clean_environment, wait_for
+from gitsync.demo.computer import Computer, clean_environment
 from gitsync.machine import Opened, open_machine
 from tests.remotes import GitHttpServer
 
@@ -141,6 +141,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.calls: dict[str, float] = {}
+        self._called = threading.Condition()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -152,7 +153,9 @@ class Sink:
             def do_POST(self) -> None:
                 now = time.perf_counter()
                 data = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.calls.setdefault(json.loads(data)["subject"], now)
+                with outer._called:
+                    outer.calls.setdefault(json.loads(data)["subject"], now)
+                    outer._called.notify_all()
                 self._answer(204)
 
             def _answer(self, status: int) -> None:
@@ -178,7 +181,10 @@ class Sink:
 
     def wait(self, subject: str, *, seconds: float = 30.0) -> float:
         """Wait for a call; return when it came, on the clock of `time.perf_counter`."""
-        return wait_for(f"a call with {subject!r}", lambda: self.calls.get(subject), seconds=seconds, every=0.0005)
+        with self._called:  # not by asking again and again: two processors are all there may be
+            if not self._called.wait_for(lambda: subject in self.calls, timeout=seconds):
+                raise TimeoutError(f"no call with {subject!r} within {seconds:g} s")
+            return self.calls[subject]
 
     def close(self) -> None:
         """Stop listening."""

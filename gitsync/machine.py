@@ -67,7 +67,8 @@ class Opened:
         """Make the sync engine, wired to the ledger.
 
         ``page`` is the state that this machine's page shall show; ``agents`` implies ACTIVE. With neither the page is
-        left alone: a single command is no sign of life. ``on_ingest`` is called on the engine thread after each ingest.
+        left alone: a single command is no sign of life. ``on_ingest`` is called on the engine thread when something for this machine has
+        arrived.
         """
 
         # Imported here: a command that only reads does without the engine and its merging, which take 60 ms to load.
@@ -78,7 +79,8 @@ class Opened:
             came = ingest(self.mailbox, self.ledger, self.journal, self.settings.machine.id, tip)
             for trouble in came.problems[:TOLD]:
                 log.warning("%s:%d: %s [%s]", trouble.path, trouble.line, trouble.text, trouble.rule)
-            on_ingest()
+            if came.arrivals:
+                on_ingest()
             return came.messages
 
         told = _Page(self, page or ("ACTIVE" if agents is not None else None), agents)

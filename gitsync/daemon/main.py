@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Callable
 
 from gitsync.config.settings import Settings
@@ -14,6 +15,9 @@ from gitsync.daemon.process import Process
 from gitsync.errors import EXIT_OK, ConfigError
 
 log = logging.getLogger(__name__)
+
+SWITCH = 0.0005
+"""Seconds after which the git thread lets the loop go on: what has arrived is handed over while the folder is written."""
 
 
 def run(settings: Settings, *, foreground: bool = True, ready: Callable[[int], None] = lambda _port: None) -> int:
@@ -28,6 +32,7 @@ def run(settings: Settings, *, foreground: bool = True, ready: Callable[[int], N
         keep=settings.log.keep,
         foreground=foreground,
     )
+    sys.setswitchinterval(SWITCH)
     return asyncio.run(_run(settings, ready))
 
 

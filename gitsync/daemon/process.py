@@ -34,6 +34,8 @@ COMMANDS_END = 10.0
 """Seconds to wait for a command that works on the clone, such as `gitsync sync` without a process."""
 HEALTH_EVERY = 30.0
 """Seconds between two checks of the agents."""
+AFTER_WAKE = 0.005
+"""Seconds from a wake until a look at what waits here: in them the fetch gets started, which takes longer."""
 LOCK_EVERY = 3.0
 """Seconds between two looks whether the clone is still the one that was locked."""
 
@@ -137,8 +139,8 @@ class Process:
     def woken(self) -> None:
         """Take a hint from another machine, or from a command: something is there to be fetched or pushed."""
         self.syncing.active()
-        self.delivering.look()
         self.syncing.nudge()
+        asyncio.get_running_loop().call_later(AFTER_WAKE, self.delivering.look)
 
     def agent_states(self) -> dict[str, tuple[str, int]]:
         """Return state and queue length of each agent."""
