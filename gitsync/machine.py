@@ -67,8 +67,8 @@ class Opened:
         """Make the sync engine, wired to the ledger.
 
         ``page`` is the state that this machine's page shall show; ``agents`` implies ACTIVE. With neither the page is
-        left alone: a single command is no sign of life. ``on_ingest`` is called on the engine thread when something for this machine has
-        arrived.
+        left alone: a single command is no sign of life. ``on_ingest`` is called on the engine thread when something
+        for this machine has arrived.
         """
 
         # Imported here: a command that only reads does without the engine and its merging, which take 60 ms to load.

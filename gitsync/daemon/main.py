@@ -17,7 +17,7 @@ from gitsync.errors import EXIT_OK, ConfigError
 log = logging.getLogger(__name__)
 
 SWITCH = 0.0005
-"""Seconds after which the git thread lets the loop go on: what has arrived is handed over while the folder is written."""
+"""Seconds after which the git thread lets the loop go on: what arrived is handed over while the folder is written."""
 
 
 def run(settings: Settings, *, foreground: bool = True, ready: Callable[[int], None] = lambda _port: None) -> int:

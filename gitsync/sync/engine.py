@@ -31,6 +31,9 @@ from gitsync.sync.settings import SyncSettings
 from gitsync.sync.values import Claim, CycleResult, Facts, Request, State, Trouble
 from gitsync.sync.wraps import Wraps
 
+GIVE_WAY = 0.02
+"""Seconds between the news and the folder: deliveries, and the machines that a push has woken, need the disk first."""
+
 __all__ = ["Claim", "CycleResult", "Engine", "Facts", "Request", "Trouble"]
 
 
@@ -172,6 +175,8 @@ class Engine:
             self._incoming.pull(run)
             self._outgoing.flush(run)
         self._outgoing.beat(run)
+        if (run.sent or run.received) and not run.request.settle_now:
+            clock.sleep(GIVE_WAY)
         self._bring(run)
 
     def _start(self) -> None:
