@@ -2,11 +2,14 @@
 
 GitsyncError            exit 1   something went wrong, with a remedy
 ├── UsageError          exit 2   the call or the settings are wrong
-│   └── ConfigError              ... with file and line
+│   ├── ConfigError              ... with file and line
+│   └── NotFound                 ... there is nothing of that name
 ├── Refused             exit 3   a policy or the owner of the remote says no
 │   └── PushRefused              ... protected branch, pre-receive hook
 ├── TryLater            exit 75  nothing is wrong here, the remote is away
-│   └── RemoteAway
+│   ├── RemoteAway
+│   └── Busy                     ... something here is full; ``retry_after`` says when to come again
+├── Conflict            exit 1   there is one already: an agent of that name
 ├── AuthFailed          exit 1   credentials missing, expired, or host key unknown
 ├── Halted              exit 1   syncing stopped until a person decides
 ├── FolderPaused        exit 1   the mailbox folder is in a person's hands
@@ -57,6 +60,14 @@ class ConfigError(UsageError):
         self.line = line
 
 
+class NotFound(UsageError):
+    """There is nothing of that name; ``near`` holds the names that come close."""
+
+    def __init__(self, what: str, why: str = "", remedy: str = "", *, near: Sequence[str] = ()) -> None:
+        super().__init__(what, why, remedy)
+        self.near = tuple(near)
+
+
 class Refused(GitsyncError):
     """A policy says no."""
 
@@ -75,6 +86,18 @@ class TryLater(GitsyncError):
 
 class RemoteAway(TryLater):
     """The remote cannot be reached: network, name, proxy or time-out."""
+
+
+class Busy(TryLater):
+    """Something on this machine is full; nothing was taken. ``retry_after`` is in seconds."""
+
+    def __init__(self, what: str, why: str = "", remedy: str = "", *, retry_after: float = 1.0) -> None:
+        super().__init__(what, why, remedy)
+        self.retry_after = retry_after
+
+
+class Conflict(GitsyncError):
+    """What was to be made is there already, or stands in the way of it."""
 
 
 class AuthFailed(GitsyncError):

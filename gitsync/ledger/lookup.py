@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gitsync.errors import UsageError
+from gitsync.errors import NotFound, UsageError
 from gitsync.ledger.db import text
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
@@ -30,7 +30,8 @@ class Known:
 
 
 def find(ledger: Ledger, journal: Journal, ident: str) -> Known:
-    """Give the message with this id, or the only one whose id begins so; raise UsageError otherwise.
+    """Give the message with this id, or the only one whose id begins so; raise UsageError otherwise
+    (NotFound, where nothing begins so).
 
     Where the same id stands in several files, the one addressed to this machine is meant, else the oldest.
     """
@@ -49,7 +50,7 @@ def find(ledger: Ledger, journal: Journal, ident: str) -> Known:
     if wanted in found:
         return found[wanted]
     if not found:
-        raise UsageError(
+        raise NotFound(
             f"no message {ident!r}", "no id on the branch or in the outbox begins so", "see `gitsync inbox`"
         )
     if len(found) > 1:
