@@ -7,6 +7,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
+CHROMIUM ?= $(shell for c in chromium chromium-browser google-chrome google-chrome-stable; do \
+	command -v $$c 2>/dev/null && break; done)
+
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
@@ -15,7 +18,7 @@ PIP      = $$($(BIN)/python -c 'import pip' 2>/dev/null && echo "$(BIN)/python -
 	--disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench corpus faults soak locks wheel clean
+.PHONY: help run test browser lint bench corpus faults soak locks wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,6 +28,14 @@ run: $(READY)  ## three computers with real agents on this one (ONCE=1: check ev
 
 test: $(READY_DEV)  ## the whole test suite
 	@$(BIN)/python -m pytest $(ARGS)
+
+browser: $(READY_DEV)  ## the dashboard in a real Chromium (CHROMIUM=path: that one; SHOTS=1: write docs/images anew)
+	@test -n "$(CHROMIUM)" && command -v "$(CHROMIUM)" >/dev/null 2>&1 || { \
+		echo "make browser needs Chromium or Chrome; none was found$(if $(CHROMIUM), at $(CHROMIUM), on PATH)." >&2; \
+		echo "Install it (Debian, Ubuntu: apt install chromium; Fedora: dnf install chromium), or name it: make browser CHROMIUM=path" >&2; exit 1; }
+	@$(BIN)/python -c 'import playwright' 2>/dev/null || { \
+		echo "make browser needs the Python package playwright (a wheel of this system), which $(VENV) lacks." >&2; exit 1; }
+	@GITSYNC_CHROMIUM="$(CHROMIUM)" GITSYNC_SHOTS="$(SHOTS)" $(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 lint: $(READY_DEV)  ## style, types, and the direction of imports
 	$(BIN)/ruff check .
