@@ -19,7 +19,16 @@ class AgentSpec:
     deliver: str = "/"
     types: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
-    """The command that runs the service. Kept for the supervisor to come; today a person starts the service."""
+    """The command that runs the service; empty: somebody else runs it. `{port}` in it stands for the port."""
+    ports: tuple[int, ...] = ()
+    """The ports that a service with `start` may use, best first; empty: the one of its url."""
+    port: str = ""
+    """`any`: a free port is chosen at each start, and `{port}` in the url stands for it."""
+    health_command: tuple[str, ...] = ()
+    """A program that ends with 0 while the agent is well."""
+    health_every: float | None = None
+    """Seconds between two checks; None: as the machine's settings say."""
+    health_timeout: float = 5.0
     timeout: float = 300.0
     idempotent: bool = False
     argv: tuple[str, ...] = ()
@@ -33,7 +42,7 @@ class AgentSpec:
     default: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = ""
-    """Where a command runs, relative to the root; empty: the root itself."""
+    """Where a program runs, relative to the root; empty: the root itself."""
     amendments: bool = False
     specialty: str = ""
     max_output: int = 1 << 20

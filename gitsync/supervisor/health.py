@@ -1,0 +1,109 @@
+"""Judge how an agent is by what its checks said; pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+STATES = ("starting", "online", "busy", "degraded", "timeout", "error", "offline", "crashed")
+
+WINDOW = 60
+"""Checks whose response times are remembered."""
+RECENT = 5
+"""Checks that decide whether it is slow or partly failing now."""
+SLOWER = 3.0
+SLOWER_BY = 0.1
+"""Slow is more than so many times its own median, and by more than so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one check saw: `online`, `timeout`, `error` or `offline`, a word about it, and how long it took (s).
+
+    `seconds` is None where nobody was asked over a wire or in a program, so that there is nothing to compare.
+    """
+
+    state: str
+    word: str = ""
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Window:
+    """The last checks of one agent; `add` them as they come."""
+
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    recent: deque[Seen] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    def add(self, seen: Seen) -> None:
+        """Take the next check; after an absence the recent past counts no more: it was another life."""
+        if self.recent and self.recent[-1].state == "offline" and seen.state != "offline":
+            self.recent.clear()
+        self.recent.append(seen)
+        if seen.state == "online" and seen.seconds is not None:
+            self.times.append(seen.seconds)
+
+    def forget(self) -> None:
+        """Begin a new life: a program that was started anew has not failed yet."""
+        self.recent.clear()
+
+    @property
+    def last(self) -> float | None:
+        """Return the last response time (s)."""
+        return self.times[-1] if self.times else None
+
+    def percentile(self, part: float) -> float | None:
+        """Return the response time (s) that this part (0 to 1) of the window did not exceed."""
+        return percentile(self.times, part)
+
+
+def judge(window: Window, *, full: bool = False) -> tuple[str, str]:
+    """Return state and word after the last check; `full` says that the agent works on all that it may at a time.
+
+    H1  nothing seen yet                                         starting
+    H2  the check timed out while all its room is used           online: who works on one thing cannot answer another
+    H3  the last check failed                                    what it saw
+    H4  the last 5 take 3 times its own median and 100 ms more   degraded
+    H5  some of the last 5 failed                                degraded
+    H6  otherwise                                                online
+    """
+    if not window.recent:
+        return "starting", ""
+    now = window.recent[-1]
+    if now.state == "timeout" and full:
+        return "online", "does not answer checks while it works"
+    if now.state != "online":
+        return now.state, now.word
+    slow = _slow(window)
+    if slow:
+        return "degraded", slow
+    failed = [seen for seen in window.recent if seen.state != "online"]
+    if failed:
+        why = f": {failed[-1].word}" if failed[-1].word else ""
+        return "degraded", f"{len(failed)} of the last {len(window.recent)} checks failed{why}"
+    return "online", now.word
+
+
+def shown(state: str, *, full: bool) -> str:
+    """Return the state that others are told: an agent that is well and has all its room used is busy."""
+    return "busy" if full and state == "online" else state
+
+
+def percentile(values: Sequence[float] | deque[float], part: float) -> float | None:
+    """Return the smallest value that at least this part of the values does not exceed."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[max(0, min(len(ordered) - 1, -int(-part * len(ordered) // 1) - 1))]
+
+
+def _slow(window: Window) -> str:
+    times = list(window.times)
+    now, before = times[-RECENT:], times[:-RECENT]
+    if window.recent[-1].seconds is None or len(now) < RECENT or len(before) < RECENT:
+        return ""
+    median, usual = percentile(now, 0.5), percentile(before, 0.5)
+    if median is None or usual is None or median <= SLOWER * usual or median - usual <= SLOWER_BY:
+        return ""
+    return f"answers in {median * 1000:.0f} ms, usually in {usual * 1000:.0f} ms"
