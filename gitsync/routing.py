@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 INBOX = "inbox"
 """The pseudo agent that holds what no agent takes."""
+
+_WORD = re.compile(r"[^\W_]+")
+_COMMON = frozenset(
+    "a about all an and any are as at be but by can do for from have if in into is it its me my no not of on or our"
+    " please so some than that the their them then there these they this those to up us was we what when which who"
+    " will with you your".split()
+)
 
 
 class Candidate(Protocol):
@@ -17,6 +25,8 @@ class Candidate(Protocol):
     def name(self) -> str: ...
     @property
     def types(self) -> tuple[str, ...]: ...
+    @property
+    def specialty(self) -> str: ...
     @property
     def default(self) -> bool: ...
 
@@ -32,11 +42,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Name the agents that may take a message, best first: one of them gets it. Or say why none does."""
+    """Name the agents that may take a message, best first: one of them gets it, or each of them (`all`).
+
+    Or say why none does.
+    """
 
     agents: tuple[str, ...]
     refused: str | None
     reason: str
+    all: bool = False
 
 
 def route(
@@ -46,18 +60,23 @@ def route(
     routes: Mapping[str, Sequence[str]],
     policies: Sequence[Policy],
     sender_machine: str,
+    *,
+    text: str = "",
+    route_all: Collection[str] = (),
 ) -> Route:
-    """Choose the agents for a message that is addressed to this machine.
+    """Choose the agents for a message that is addressed to this machine; `text` is its subject and body.
 
     R1  the message names an agent      that one, or refused
-    R2  a route names the type          the route's agents that exist here
+    R2  a route names the type          the route's agents that exist here; each of them for a type in `route_all`
     R3  agents list the type            those
-    R4  there are default agents        those
-    R5  otherwise                       none: the message waits in the inbox
+    R4  words of an agent's specialty   those whose specialty shares the most words with type and text
+        stand in the message
+    R5  there are default agents        those
+    R6  otherwise                       none: the message waits in the inbox
 
     Without any policy every sender may use every agent, and an agent that lists types takes no other type (R1; a
-    message without a type has none to object to). With policies only what one of them allows is done, in R1 to R4;
-    one that names no types leaves the agent its own list.
+    message without a type has none to object to, and a route may give the agent more types). With policies only what
+    one of them allows is done, in R1 to R5; one that names no types leaves the agent its own list.
     """
     here = {agent.name: agent for agent in agents}
     if to_agent:
@@ -68,15 +87,38 @@ def route(
         chosen, reason = named, f"R2: routed by type {type}"
     elif listing := [agent.name for agent in agents if type and type in agent.types]:
         chosen, reason = listing, f"R3: lists type {type}"
+    elif special := _specialists(agents, f"{type} {text}"):
+        chosen, words = special
+        reason = f"R4: specialty, by {', '.join(words)}"
     elif defaults := [agent.name for agent in agents if agent.default]:
-        chosen, reason = defaults, "R4: default agent"
+        chosen, reason = defaults, "R5: default agent"
     else:
-        return Route((), None, "R5: no agent takes it, it waits in the inbox")
-    objections = {name: _objection(here[name], type, policies, sender_machine, bool(to_agent)) for name in chosen}
+        return Route((), None, "R6: no agent takes it, it waits in the inbox")
+    bound = bool(to_agent) and to_agent not in routes.get(type, ())
+    objections = {name: _objection(here[name], type, policies, sender_machine, bound) for name in chosen}
     allowed = tuple(name for name in chosen if not objections[name])
     if not allowed:
         return Route((), objections[chosen[0]], reason)
-    return Route(allowed, None, reason)
+    return Route(allowed, None, reason, all=reason.startswith("R2") and type in route_all)
+
+
+def words_of(text: str) -> frozenset[str]:
+    """Split a text into the words that can tell one specialty from another; case does not count."""
+    return frozenset(word for word in _WORD.findall(text.casefold()) if len(word) > 1 and word not in _COMMON)
+
+
+def _specialists(agents: Sequence[Candidate], text: str) -> tuple[list[str], list[str]] | None:
+    """Give the agents whose specialty shares the most words with the text, and these words; None where none does."""
+    specialties = {agent.name: words_of(agent.specialty) for agent in agents if agent.specialty}
+    if not any(specialties.values()):
+        return None
+    said = words_of(text)
+    shared = {name: said & words for name, words in specialties.items()}
+    most = max(len(words) for words in shared.values())
+    if most == 0:
+        return None
+    best = [name for name, words in shared.items() if len(words) == most]
+    return best, sorted(frozenset().union(*(shared[name] for name in best)))
 
 
 def _objection(agent: Candidate, kind: str, policies: Sequence[Policy], sender: str, named: bool) -> str:

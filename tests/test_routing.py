@@ -16,6 +16,7 @@ class Agent:
     name: str
     types: tuple[str, ...] = ()
     default: bool = False
+    specialty: str = ""
 
 
 BUILDER = Agent("builder", ("build",))
@@ -34,10 +35,10 @@ HERE = (BUILDER, CODER, MECHANIC)
         (None, "review", HERE, {"review": ("builder",)}, ("builder",), "R2"),
         (None, "build", HERE, {"build": ("gone",)}, ("builder", "coder"), "R3"),
         (None, "fix", HERE, {}, ("coder",), "R3"),
-        (None, "review", HERE, {}, ("mechanic",), "R4"),
-        (None, "", HERE, {"general": ("coder",)}, ("mechanic",), "R4"),
-        (None, "review", (BUILDER, CODER), {}, (), "R5"),
-        (None, "", (), {}, (), "R5"),
+        (None, "review", HERE, {}, ("mechanic",), "R5"),
+        (None, "", HERE, {"general": ("coder",)}, ("mechanic",), "R5"),
+        (None, "review", (BUILDER, CODER), {}, (), "R6"),
+        (None, "", (), {}, (), "R6"),
     ],
 )
 def test_the_cases(to, kind, agents, routes, expected, case) -> None:  # type: ignore[no-untyped-def]

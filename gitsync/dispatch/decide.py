@@ -105,6 +105,7 @@ def decide(
         settings.routes,
         settings.policies,
         envelope.sender,
+        text=f"{message.subject}\n{message.body}",
     )
     if found.refused is not None:
         return Leave(f"D3: {found.refused}") if envelope.claim else Settle(target, "refused", found.refused)
@@ -121,7 +122,7 @@ def decide(
 
 
 def _fits(found: Route, kind: str) -> bool:
-    return bool(kind) and not found.reason.startswith("R4")
+    return bool(kind) and not found.reason.startswith("R5")
 
 
 def backoff(attempt: int, first: float, longest: float, wish: float | None = None) -> float:
