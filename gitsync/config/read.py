@@ -19,6 +19,7 @@ from gitsync.protocol.identity import Machine
 from gitsync.protocol.paths import valid_id
 from gitsync.routing import INBOX, Policy
 from gitsync.sync.settings import SyncSettings
+from gitsync.tasks.values import TaskSettings
 
 DEFAULT_MAILBOX = "coordination"
 
@@ -73,6 +74,7 @@ class _Reader:
                 at = ("sync", "fastest" if "fastest" in sync else "slowest")
                 raise self._error(at, "sync.fastest is longer than sync.slowest", "", "swap or change them")
         agents = self._agents()
+        routes, route_all = self._routes(agents)
         return Settings(
             root=root,
             mailbox=root / mailbox,
@@ -80,9 +82,11 @@ class _Reader:
             sync=SyncSettings(**sync),
             api=ApiSettings(**self._table("api", tables.API)),
             agents=agents,
-            routes=self._routes(agents),
+            routes=routes,
+            route_all=route_all,
             policies=self._policies(agents),
             dispatch=DispatchOptions(**self._table("dispatch", tables.DISPATCH)),
+            tasks=TaskSettings(**self._table("tasks", tables.TASKS)),
             log=LogSettings(**self._table("log", tables.LOG)),
         )
 
@@ -147,15 +151,28 @@ class _Reader:
                 raise self._error(here, str(error)) from None
         return tuple(specs)
 
-    def _routes(self, agents: Sequence[AgentSpec]) -> Mapping[str, tuple[str, ...]]:
+    def _routes(self, agents: Sequence[AgentSpec]) -> tuple[Mapping[str, tuple[str, ...]], frozenset[str]]:
+        """Read the routes: the agents of each type, and the types that each of their agents gets."""
         given = self.top.get("routes", {})
         if not isinstance(given, dict):
             raise self._error(
                 ("routes",), "[routes] must be a table", "", 'write [routes] and lines like general = ["name"]'
             )
-        return {
-            kind: self._agent_names(value, ("routes", kind), f"routes.{kind}", agents) for kind, value in given.items()
-        }
+        routes: dict[str, tuple[str, ...]] = {}
+        everybody: set[str] = set()
+        for kind, value in given.items():
+            here: KeyPath = ("routes", kind)
+            if isinstance(value, dict):
+                values = self._values(value, tables.ROUTE, here, f"routes.{kind}")
+                if "agents" not in values:
+                    raise self._error(
+                        here, f"routes.{kind}.agents is missing", "a route names agents", 'add agents = ["name"]'
+                    )
+                if values.get("mode") == "all":
+                    everybody.add(kind)
+                here, value = (*here, "agents"), value["agents"]
+            routes[kind] = self._agent_names(value, here, f"routes.{kind}", agents)
+        return routes, frozenset(everybody)
 
     def _policies(self, agents: Sequence[AgentSpec]) -> tuple[Policy, ...]:
         policies = []

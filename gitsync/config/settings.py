@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitsync.tasks.values import TaskSettings
+
 if TYPE_CHECKING:
     from gitsync.agents.spec import AgentSpec
     from gitsync.protocol.identity import Machine
@@ -57,8 +59,11 @@ class Settings:
     api: ApiSettings = ApiSettings()
     agents: tuple[AgentSpec, ...] = ()
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    route_all: frozenset[str] = frozenset()
+    """The types that each agent of their route gets, not one of them."""
     policies: tuple[Policy, ...] = ()
     dispatch: DispatchOptions = DispatchOptions()
+    tasks: TaskSettings = TaskSettings()
     log: LogSettings = LogSettings()
     restored: bool = False
 

@@ -44,6 +44,20 @@ DISPATCH: Table = {
     "drain": checks.duration(0, 3600),
 }
 
+TASKS: Table = {
+    "queue_limit": checks.integer(1, 1_000_000),
+    "retries": checks.integer(0, 100),
+    "retry_backoff": checks.duration(0, DAY),
+    "deadline": checks.duration(1, 366 * DAY),
+    "ageing": checks.duration(1, DAY),
+    "keep": checks.duration(60, 366 * DAY),
+}
+
+ROUTE: Table = {
+    "agents": checks.texts(empty=False),
+    "mode": checks.one_of("first", "all"),
+}
+
 LOG: Table = {
     "level": checks.one_of("debug", "info", "warning", "error"),
     "max_size": checks.size(64 * 1024, 1 << 30),
@@ -72,6 +86,10 @@ _WORKING_AGENT: Table = {
     "concurrency": checks.integer(1, 64),
     "attempts": checks.integer(1, 100),
     "max_output": checks.size(1024, 1 << 30),
+    "weight": checks.number(0.01, 100),
+    "backup": checks.boolean,
+    "breaker_failures": checks.integer(1, 1000),
+    "breaker_pause": checks.duration(0.05, DAY),
 }
 
 # What an agent may say depends on its kind: a key that would have no effect is a mistake.
@@ -104,4 +122,4 @@ AGENT: Mapping[str, Table] = {
 
 AGENT_NEEDS: Mapping[str, str] = {"http": "url", "command": "argv", "claude": "model"}
 
-TOP = ("machine", "sync", "api", "dispatch", "log", "agents", "routes", "policy")
+TOP = ("machine", "sync", "api", "dispatch", "log", "agents", "routes", "tasks", "policy")
