@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -115,6 +116,21 @@ class World:
         sink = Sink()
         self._stack.callback(sink.close)
         return sink
+
+    def messages_api(self) -> str:
+        """Start the bundled stand-in for the Claude API in a process of its own; return its URL."""
+        child = subprocess.Popen(
+            [sys.executable, "-m", "gitsync.demo.messages_api"],
+            stdout=subprocess.PIPE, env={**self.env, "PYTHONPATH": os.getcwd()}, text=True,
+        )  # fmt: skip
+
+        def end() -> None:
+            child.terminate()
+            child.communicate()
+
+        self._stack.callback(end)
+        assert child.stdout is not None
+        return child.stdout.readline().strip()
 
     def close(self) -> None:
         """End everything that was started."""
