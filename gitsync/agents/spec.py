@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gitsync.balancing import FAILURES, PAUSE
+
 KINDS = ("http", "command", "claude", "inbox")
 
 
@@ -40,6 +42,12 @@ class AgentSpec:
     api_key_env: str = "ANTHROPIC_API_KEY"
     base_url: str = ""
     default: bool = False
+    weight: float = 1.0
+    """How much of the work it gets among agents that can do the same."""
+    backup: bool = False
+    """Whether it gets work only when no other that can do the same takes any."""
+    breaker_failures: int = FAILURES
+    breaker_pause: float = PAUSE
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = ""
     """Where a program runs, relative to the root; empty: the root itself."""
@@ -58,3 +66,5 @@ class AgentSpec:
             raise ValueError(f"agent {self.name}: kind is {self.kind!r}, not one of {', '.join(KINDS)}")
         if self.timeout <= 0 or self.concurrency < 1 or self.attempts < 1 or self.max_output < 1:
             raise ValueError(f"agent {self.name}: timeout, concurrency, attempts and max_output must be > 0")
+        if self.weight <= 0 or self.breaker_failures < 1 or self.breaker_pause < 0:
+            raise ValueError(f"agent {self.name}: weight and breaker_failures must be > 0, breaker_pause not below 0")

@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from gitsync import clock
 from gitsync.agents.base import Agent, Outcome
+from gitsync.balancing import Load, choose
 from gitsync.dispatch.books import Books
 from gitsync.dispatch.claims import Claim, Claims
 from gitsync.dispatch.decide import Envelope, Hand, Settle, automatic, backoff, decide
+from gitsync.dispatch.events import Event, Running
 from gitsync.dispatch.lanes import Job, next_wake, startable
 from gitsync.dispatch.papers import count_automatic, delivery
 from gitsync.dispatch.settings import DispatchSettings
@@ -50,13 +52,16 @@ class Dispatcher:
         changed: Callable[[], None] = lambda: None,
         allowed: Callable[[], bool] = lambda: True,
         fault: Callable[[str], None] = lambda _point: None,
+        observe: Callable[[Event], None] = lambda _event: None,
+        failed: Callable[[str], None] = lambda _agent: None,
     ) -> None:
         """Take what is needed.
 
         `candidates` gives what may be dispatched now, in order; `claim` and `release` are the engine's; `refresh`
         brings the ledger up to the remote's tip and says whether it could; `changed` asks for a sync soon; `allowed`
         says whether this machine may act at all: while it is False nothing starts, whatever is queued; `fault` is
-        called at the points of `gitsync.dispatch.faults`.
+        called at the points of `gitsync.dispatch.faults`; `observe` is told what happens, on the loop, and must be
+        quick; `failed` gets the name of an agent after each failed hand-over, so that its health is looked at.
         """
         self._journal = journal
         self._ledger = ledger
@@ -68,6 +73,8 @@ class Dispatcher:
         self._changed = changed
         self._allowed = allowed
         self._fault = fault
+        self._observe = observe
+        self._failed = failed
         self._claims = Claims(journal, ledger, settings, claim, release, changed)
         self._books = Books(journal, settings.machine.id)
         self._jobs: dict[tuple[str, str], Job] = {}
@@ -80,7 +87,9 @@ class Dispatcher:
         self._timer: asyncio.TimerHandle | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self.health: dict[str, tuple[str, str]] = {}
-        """State of each agent and a word about it, as its owner last asked; who is down gets nothing new if it can."""
+        """State of each agent and a word about it, as its owner last asked; who is down gets nothing new."""
+        self.draining: set[str] = set()
+        """Agents that get nothing new and finish what they have; call `consider` after a change."""
 
     async def recover(self) -> None:
         """Settle what a former process left behind; call once, before the first `consider`.
@@ -124,6 +133,37 @@ class Dispatcher:
         """Return how many messages each agent has, running and queued."""
         count = Counter(job.agent for job in self._jobs.values())
         return {name: count[name] for name in self._agents}
+
+    def loads(self) -> dict[str, Load]:
+        """Return how each agent stands."""
+        return {name: self._load(name) for name in self._agents}
+
+    def prefer(self, names: Sequence[str]) -> str | None:
+        """Choose the agent that would get a message now; None when none of them can take it."""
+        return choose(names, {name: self._load(name) for name in names if name in self._agents})
+
+    def running(self) -> dict[str, list[Running]]:
+        """Return what each agent has in its hands."""
+        found: dict[str, list[Running]] = {name: [] for name in self._agents}
+        for job in self._jobs.values():
+            if job.running:
+                message = job.envelope.message
+                found[job.agent].append(Running(message.id, message.subject, job.since))
+        return found
+
+    def _load(self, name: str) -> Load:
+        spec = self._specs[name]
+        mine = [job for job in self._jobs.values() if job.agent == name]
+        running = sum(job.running for job in mine)
+        return Load(
+            state=self.health.get(name, ("online", ""))[0],
+            running=running,
+            queued=len(mine) - running,
+            concurrency=spec.concurrency,
+            weight=spec.weight,
+            backup=spec.backup,
+            draining=name in self.draining,
+        )
 
     # One round: pay what is owed, look at what arrived, start what may start.
 
@@ -215,6 +255,7 @@ class Dispatcher:
         now = clock.unix()
         for job in startable(self._jobs.values(), room, now):
             job.running = True
+            job.since = now
             task = asyncio.create_task(self._run(job), name=f"deliver {job.envelope.message.id} to {job.agent}")
             self._tasks[job.name] = task
         due = next_wake(self._jobs.values(), now)

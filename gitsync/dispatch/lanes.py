@@ -18,6 +18,7 @@ class Job:
     attempt: int = 1
     not_before: float = 0.0
     running: bool = False
+    since: float = 0.0
 
     @property
     def name(self) -> tuple[str, str]:

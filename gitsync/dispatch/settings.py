@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gitsync.balancing import AGEING
 from gitsync.protocol.identity import Machine
 from gitsync.routing import Policy
 
@@ -22,5 +23,7 @@ class DispatchSettings:
     claim_wait: tuple[float, float] = (0.0, 0.5)
     claim_wait_worse: tuple[float, float] = (1.0, 2.0)
     history_turns: int = 40
+    ageing: float = AGEING
+    """Seconds of waiting after which a message counts as one priority higher."""
     max_queue: int = 1000
     """How many messages are looked at in one go; the rest stays in the inbox until these are through."""
