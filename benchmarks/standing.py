@@ -70,7 +70,7 @@ def memory(cycles: int) -> list[Row]:
         for _ in range(cycles):
             post(computer, "/sync")
         cycled = resident(pid)
-        thread = computer.run("send", "self/mechanic", "a talk", "-m", "What is a lease?", "--wait", "60").split()[0]
+        thread = computer.ask("send", "self/mechanic", "a talk", "-m", "What is a lease?", "--wait", "60")["id"]
         for turn in range(TURNS - 1):
             computer.run("send", "self/mechanic", "a talk", "-m", f"And {turn}?", "--thread", thread, "--wait", "60")
         after = resident(pid)
