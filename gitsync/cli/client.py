@@ -9,11 +9,15 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from gitsync import clock
 from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_ERROR, GitsyncError, Refused, TryLater, UsageError
 
 QUICK = 2.0
 """Seconds a reading request may take; the answer is in memory."""
+
+DYING = 2.0
+"""Seconds for which a process that was killed may still look alive to others."""
 
 _BY_EXIT = {2: UsageError, 3: Refused, 75: TryLater}
 
@@ -136,6 +140,16 @@ def _failure(status: int, value: Any) -> GitsyncError:
     what = str(error.get("message") or f"the process answered with status {status}")
     kind = _BY_EXIT.get(error.get("exit", EXIT_ERROR), UsageError if status == 422 else GitsyncError)
     return kind(what, str(error.get("why") or ""), str(error.get("remedy") or ""))
+
+
+def ended(settings: Settings, process: Running) -> bool:
+    """Say whether a process that did not answer is over: one that was just killed takes a moment to go."""
+    deadline = clock.monotonic() + DYING
+    while running(settings) == process:
+        if clock.monotonic() > deadline:
+            return False
+        clock.sleep(0.02)
+    return True
 
 
 def connect(settings: Settings) -> Client | None:

@@ -26,7 +26,7 @@ def up(args: Namespace) -> int:
     """Run the process, in the foreground or detached."""
     settings = own_settings(args)
     refuse_lost_clone(settings)
-    found = running(settings)
+    found = _settled(settings)
     if found is not None:
         if args.detach:
             say(f"already running: pid {found.pid}, port {found.port}, since {found.since}")
@@ -109,6 +109,26 @@ def _environment() -> dict[str, str]:
             str(Path(part).absolute()) for part in env["PYTHONPATH"].split(os.pathsep) if part
         )
     return env
+
+
+def _settled(settings: Settings) -> Running | None:
+    """Return the process that runs, once it answers; None when there is none.
+
+    One that was killed a moment ago looks as if it ran until the system is through with it, and must not be taken for
+    an answer to "up". Raises `NoAnswer` for one that neither answers nor ends.
+    """
+    deadline = clock.monotonic() + START
+    while (found := running(settings)) is not None:
+        if _answers(settings):
+            return found
+        if clock.monotonic() > deadline:
+            raise NoAnswer(
+                f"the background process {found.pid} is there and does not answer",
+                f"it runs since {found.since}; it may be stopped, or hang",
+                "look into .gitsync/gitsync.log; then: gitsync restart",
+            )
+        clock.sleep(POLL)
+    return None
 
 
 def _answers(settings: Settings) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitsync import clock
-from gitsync.cli.client import connect
+from gitsync.cli.client import NoAnswer, connect, ended
 from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import machine, refuse_lost_clone
 from gitsync.cli.terminal import clean_line, note, plural, print_json, say
@@ -43,8 +43,13 @@ def cycle(settings: Settings, *, accept_rewrite: bool = False, accept_deletions:
         client = connect(settings)
         if client is not None:
             body = {"settle": True, "accept_rewrite": accept_rewrite, "accept_deletions": accept_deletions}
-            found: Mapping[str, Any] = client.post("/sync", body, timeout=4 * settings.sync.network_timeout + 60)
-            return found
+            try:
+                found: Mapping[str, Any] = client.post("/sync", body, timeout=4 * settings.sync.network_timeout + 60)
+                return found
+            except NoAnswer:
+                if not ended(settings, client.process):
+                    raise
+                continue  # it was killed, perhaps in the middle of this very cycle: that is for us to finish
         lock = CloneLock(settings.clone_lock_file)
         try:
             lock.acquire()

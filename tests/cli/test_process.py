@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -161,6 +162,47 @@ def test_send_beside_a_process_that_dies(up: Computer, two: Computer) -> None:
     while [entry["id"] for entry in two.ask("inbox")] != [ident]:
         assert time.monotonic() < deadline
         two.ok("sync")
+
+
+def test_right_after_a_kill(up: Computer) -> None:
+    """A killed process looks alive for a moment; nobody may be told that it runs, or be left without an answer."""
+    for _ in range(5):
+        os.kill(up.ask("status")["process"]["pid"], signal.SIGKILL)
+        assert up.ask("sync")["state"] == "ok"
+        assert "running: pid" in up.ok("up", "--detach")
+        pid = up.ask("status")["process"]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        assert f"pid {pid}" not in up.ok("up", "--detach")
+
+
+def test_killed_while_it_is_asked(up: Computer) -> None:
+    """Who waits for its answer to `sync` does the work alone."""
+    pid = up.ask("status")["process"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    up.ok("send", "1", "To myself", "-m", "x")
+    with subprocess.Popen(
+        [sys.executable, "-m", "gitsync", "sync", "--json"], cwd=up.root, stdout=subprocess.PIPE
+    ) as asking:
+        deadline = time.monotonic() + 20
+        while not _connected(asking.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(pid, signal.SIGKILL)
+        assert asking.stdout is not None
+        assert json.loads(asking.stdout.read())["state"] == "ok"
+    assert asking.returncode == 0
+
+
+def _connected(pid: int) -> bool:
+    """Tell whether a process holds a TCP connection open."""
+    table = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    established = {line.split()[9] for line in table if line.split()[3] == "01"}
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            target = os.readlink(file)
+            if target.startswith("socket:[") and target[8:-1] in established:
+                return True
+    return False
 
 
 def test_settings_that_are_wrong_keep_nobody_from_stopping(up: Computer) -> None:
