@@ -36,6 +36,7 @@ RECEIPTS_WAIT = 1.0
 """Seconds a receipt without a reply waits for others, so that one push takes them all."""
 LAST_PUSH = 5.0
 """Seconds the last push may take when the process stops."""
+_TICK = "tick"
 
 
 class Syncing:
@@ -240,7 +241,7 @@ class Syncing:
             self._tick,
             "date",
             run_date=clock.utcnow() + timedelta(seconds=delay),
-            id="tick",
+            id=_TICK,
             replace_existing=True,
             misfire_grace_time=None,
         )
@@ -257,12 +258,18 @@ class Syncing:
             jump = (now_wall - wall) - (now_steady - steady)
             if clock_jump(now_wall - wall, now_steady - steady):
                 log.warning("the wall clock jumped by %.0f s; looking at the remote now", jump)
-                self._scheduler.wakeup()
+                self._rearm()
                 self.nudge()
             wall, steady = now_wall, now_steady
             if self._watch is not None and not self._watch.alive:
                 self._watch.stop()
                 self._watch.start()
+
+    def _rearm(self) -> None:
+        """Begin the waits at an interval anew: their dates may have moved days away (row 20)."""
+        for job in self._scheduler.get_jobs():
+            if job.id != _TICK:  # the cycle that follows sets this one
+                job.modify(next_run_time=clock.utcnow())
 
     async def _maintain(self) -> None:
         try:
