@@ -108,6 +108,9 @@ def _machine(verb: Add) -> None:
         "--detach", action=argparse.BooleanOptionalAction, default=True, help="in the background (default)"
     )
 
+    sub = verb("dashboard", "dashboard:dashboard", "open the page of the background process in a browser, logged in")
+    sub.add_argument("--print", action="store_true", help="print the address instead; it logs in once, within a minute")
+
     sub = verb("sync", "syncing:sync", "one cycle now; print what came and went", json=True)
     sub.add_argument(
         "--accept-rewrite", action="store_true", help="the remote's rewritten history is right: go on from it"
