@@ -263,7 +263,8 @@ class Syncing:
             wall, steady = now_wall, now_steady
             if self._watch is not None and not self._watch.alive:
                 self._watch.stop()
-                self._watch.start()
+                if self._watch.start():
+                    self._settle()  # for what was saved while nobody watched
 
     def _rearm(self) -> None:
         """Begin the waits at an interval anew: their dates may have moved days away (row 20)."""

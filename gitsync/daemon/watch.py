@@ -16,6 +16,7 @@ from watchdog.observers.api import BaseObserver
 
 log = logging.getLogger(__name__)
 
+_OWNED = ("messages", "receipts", "archive")
 _CHANGES = frozenset({"created", "modified", "moved", "deleted", "closed"})
 
 
@@ -27,27 +28,41 @@ class FolderWatch(FileSystemEventHandler):
         self._git = os.fsencode(folder / ".git")
         self._changed = changed
         self._observer: BaseObserver | None = None
+        self._watched: list[str] = []
+        self._told = False
 
     def start(self) -> bool:
-        """Start watching; false (and a line in the log) where the system has no watches left."""
+        """Start watching; false (and a line in the log, once) where the system has no watches left."""
         observer = Observer()
+        watched = self._folders()
         try:
             # Not recursive: .git alone has hundreds of folders, and each would cost one of the system's watches.
             observer.schedule(self, str(self._folder), recursive=False)
-            for name in ("messages", "receipts", "archive"):
-                if (self._folder / name).is_dir():
-                    observer.schedule(self, str(self._folder / name), recursive=True)
+            for name in watched:
+                observer.schedule(self, str(self._folder / name), recursive=True)
             observer.start()
         except OSError as error:
-            log.warning("cannot watch %s (%s); hand edits are found by the scan of each cycle", self._folder, error)
+            observer.stop()  # what of it had begun
+            if not self._told:
+                log.warning("cannot watch %s (%s); hand edits are found by the scan of each cycle", self._folder, error)
+            self._told = True
             return False
-        self._observer = observer
+        self._observer, self._watched, self._told = observer, watched, False
         return True
 
     @property
     def alive(self) -> bool:
-        """Whether the watcher still watches."""
-        return self._observer is not None and self._observer.is_alive()
+        """Whether everything is watched; a folder that was made or replaced since is not."""
+        observer = self._observer
+        return (
+            observer is not None
+            and observer.is_alive()
+            and all(emitter.is_alive() for emitter in observer.emitters)
+            and self._watched == self._folders()
+        )
+
+    def _folders(self) -> list[str]:
+        return [name for name in _OWNED if (self._folder / name).is_dir()]
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Pass on what may be a person's save."""
