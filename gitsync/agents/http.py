@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import functools
+import ssl
+import functools
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,10 +16,11 @@ from gitsync.agents.base import Delivery, Outcome
 from gitsync.agents.spec import AgentSpec
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 _CONNECT = 10.0
-_HEALTH = 5.0
 _LATER = {429, 503}
 
 
@@ -27,6 +31,8 @@ class HttpAgent:
 
     def __init__(self, spec: AgentSpec) -> None:
         self.spec = spec
+        self.url = spec.url
+        """Where the service is now; whoever runs it may have given it another port."""
         self._client: httpx.AsyncClient | None = None
 
     @property
@@ -38,7 +44,7 @@ class HttpAgent:
         import httpx
 
         heard = Heard(self.spec.max_output)
-        url = _joined(self.spec.url, self.spec.deliver)
+        url = _joined(self.url, self.spec.deliver)
         try:
             async with (
                 asyncio.timeout(self.spec.timeout),
@@ -54,7 +60,7 @@ class HttpAgent:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             return Outcome(kind="failed", started=False, reason=f"cannot reach {_place(url)}: {_said(error)}")
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            return Outcome(kind="failed", started=False, reason=f"bad url {self.spec.url!r}: {_said(error)}")
+            return Outcome(kind="failed", started=False, reason=f"bad url {self.url!r}: {_said(error)}")
         except TimeoutError:
             words = heard.last_words()
             told = f": {words}" if words else ""
@@ -67,12 +73,12 @@ class HttpAgent:
         """Ask the health address, or without one see whether anybody listens."""
         import httpx
 
-        limit = min(_HEALTH, self.spec.timeout)
+        limit = min(self.spec.health_timeout, self.spec.timeout)
         try:
             async with asyncio.timeout(limit):
                 if not self.spec.health:
                     return await self._listening()
-                url = _joined(self.spec.url, self.spec.health)
+                url = _joined(self.url, self.spec.health)
                 async with self._connection().stream("GET", url) as response:
                     if response.is_success:
                         return "online", ""
@@ -93,7 +99,7 @@ class HttpAgent:
             self._client = None
 
     async def _listening(self) -> tuple[str, str]:
-        parts = urlsplit(self.spec.url)
+        parts = urlsplit(self.url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
             _, writer = await asyncio.open_connection(parts.hostname, port)
@@ -111,10 +117,26 @@ class HttpAgent:
             self._client = httpx.AsyncClient(
                 timeout=httpx.Timeout(None, connect=min(_CONNECT, self.spec.timeout)),
                 limits=httpx.Limits(max_keepalive_connections=0),
+                verify=_trust(),
                 follow_redirects=False,
                 trust_env=False,
+                verify=_trust(tls=self.url.startswith("https:")),
             )
         return self._client
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Read the certificates of the system once: that takes 20 ms, and each agent has a client."""
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=False)
+
+
+@functools.cache
+def _trust(*, tls: bool) -> ssl.SSLContext:
+    """Give all agents one context: each of its own would cost 20 ms and half a megabyte for certificates."""
+    return ssl.create_default_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _judge(response: httpx.Response, heard: Heard) -> Outcome:
@@ -126,8 +148,8 @@ def _judge(response: httpx.Response, heard: Heard) -> Outcome:
         return Outcome(kind="failed", reason=f"HTTP {response.status_code}: redirects are not followed")
     after = _retry_after(response.headers.get("retry-after"))
     if response.status_code in _LATER and after is not None:
-        return Outcome(kind="failed", started=False, retry_after=after, reason=reason)
-    return Outcome(kind="failed", reason=reason)
+        return Outcome(kind="failed", started=False, retry_after=after, reason=reason, blameless=True)
+    return Outcome(kind="failed", reason=reason, blameless=response.is_client_error)
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -143,6 +143,27 @@ def http_url(value: object) -> str:
     return value
 
 
+def service_url(value: object) -> str:
+    """Take an http or https address; ``{port}`` in it stands for a port that is chosen later."""
+    if isinstance(value, str) and "{port}" in value:
+        http_url(value.replace("{port}", "1"))
+        return value
+    return http_url(value)
+
+
+def port_numbers(value: object) -> tuple[int, ...]:
+    """Take a list of ports, each once."""
+    if not isinstance(value, list) or not value or not all(_is_port(item) for item in value):
+        raise ValueError("a list of ports, such as [8004, 8014]")
+    if len(set(value)) < len(value):
+        raise ValueError("a list of ports, each only once")
+    return tuple(value)
+
+
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535
+
+
 def url_or_empty(value: object) -> str:
     """Take an address or nothing."""
     return "" if value == "" else http_url(value)

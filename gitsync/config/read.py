@@ -18,6 +18,7 @@ from gitsync.errors import ConfigError
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.paths import valid_id
 from gitsync.routing import INBOX, Policy
+from gitsync.supervisor.settings import SuperviseSettings
 from gitsync.sync.settings import SyncSettings
 from gitsync.tasks.values import TaskSettings
 
@@ -41,6 +42,13 @@ def read_settings(path: Path, root: Path | None = None) -> Settings:
 def parse_settings(data: bytes, file: Path, root: Path) -> Settings:
     """Understand the bytes of a settings file; ``file`` is only named in errors."""
     return _Reader(data, file).settings(root)
+
+
+def read_agent(document: Mapping[str, Any]) -> AgentSpec:
+    """Understand one agent that is described outside the file, with the same keys as there; raise ConfigError."""
+    reader = _Reader(b"", Path())
+    reader.top = {"agents": [dict(document)]}
+    return reader.agents()[0]
 
 
 class _Reader:
@@ -73,7 +81,7 @@ class _Reader:
             if sync.get("fastest", plain.fastest) > sync.get("slowest", plain.slowest):
                 at = ("sync", "fastest" if "fastest" in sync else "slowest")
                 raise self._error(at, "sync.fastest is longer than sync.slowest", "", "swap or change them")
-        agents = self._agents()
+        agents = self.agents()
         routes, route_all = self._routes(agents)
         return Settings(
             root=root,
@@ -87,6 +95,7 @@ class _Reader:
             policies=self._policies(agents),
             dispatch=DispatchOptions(**self._table("dispatch", tables.DISPATCH)),
             tasks=TaskSettings(**self._table("tasks", tables.TASKS)),
+            supervise=SuperviseSettings(**self._table("supervise", tables.SUPERVISE)),
             log=LogSettings(**self._table("log", tables.LOG)),
         )
 
@@ -108,7 +117,7 @@ class _Reader:
             )
         return Machine(**values)
 
-    def _agents(self) -> tuple[AgentSpec, ...]:
+    def agents(self) -> tuple[AgentSpec, ...]:
         rows = self._rows("agents", "[[agents]]")
         specs: list[AgentSpec] = []
         lines: dict[str, int] = {}
@@ -126,6 +135,7 @@ class _Reader:
                     raise self._error(
                         here, f"agents.{key} is missing", f"an agent of kind {kind} needs it", f"add {key} = …"
                     )
+            self._started(values, here)
             name = str(values["name"])
             if name.lower() == INBOX and kind != INBOX:
                 raise self._error(
@@ -150,6 +160,29 @@ class _Reader:
             except ValueError as error:
                 raise self._error(here, str(error)) from None
         return tuple(specs)
+
+    def _started(self, values: Mapping[str, Any], here: KeyPath) -> None:
+        """See that what is said about a program belongs to one that gitsync starts, and that its port is said once."""
+        kind = values["kind"]
+        idle = kind in ("http", "inbox") and "start" not in values
+        for key in values if idle else ():
+            checking = key in ("health_every", "health_timeout")
+            if key not in tables.STARTED and not (kind == "inbox" and checking):
+                continue
+            if "health_command" in values and (checking or key in ("cwd", "env")):
+                continue  # when and where that command runs
+            why = "nothing is started for this agent"
+            raise self._error((*here, key), f"agents.{key} does nothing without start", why, "add start = […]")
+        if "port" in values and "ports" in values:
+            raise self._error((*here, "ports"), "agents.ports and agents.port exclude each other", "", "keep one")
+        placed = "{port}" in str(values.get("url", ""))
+        if placed and not ("port" in values or "ports" in values):
+            what = "agents.url holds {port}, and no port is to be chosen"
+            raise self._error((*here, "url"), what, "", 'add ports = […] or port = "any"')
+        if "port" in values and not placed:
+            why = "a free port is chosen at each start"
+            how = 'write url = "http://127.0.0.1:{port}"'
+            raise self._error((*here, "port"), "agents.url must hold {port}", why, how)
 
     def _routes(self, agents: Sequence[AgentSpec]) -> tuple[Mapping[str, tuple[str, ...]], frozenset[str]]:
         """Read the routes: the agents of each type, and the types that each of their agents gets."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitsync.supervisor.settings import SuperviseSettings
 from gitsync.tasks.values import TaskSettings
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Settings:
     policies: tuple[Policy, ...] = ()
     dispatch: DispatchOptions = DispatchOptions()
     tasks: TaskSettings = TaskSettings()
+    supervise: SuperviseSettings = SuperviseSettings()
     log: LogSettings = LogSettings()
     restored: bool = False
 

@@ -58,6 +58,15 @@ ROUTE: Table = {
     "mode": checks.one_of("first", "all"),
 }
 
+SUPERVISE: Table = {
+    "notify": checks.texts(),
+    "health_every": checks.duration(0.1, DAY),
+    "backoff": checks.duration(0.01, 3600),
+    "longest_backoff": checks.duration(0.01, DAY),
+    "stable": checks.duration(0.1, 7 * DAY),
+    "failures": checks.integer(1, 100),
+}
+
 LOG: Table = {
     "level": checks.one_of("debug", "info", "warning", "error"),
     "max_size": checks.size(64 * 1024, 1 << 30),
@@ -90,14 +99,28 @@ _WORKING_AGENT: Table = {
     "backup": checks.boolean,
     "breaker_failures": checks.integer(1, 1000),
     "breaker_pause": checks.duration(0.05, DAY),
+    "health_every": checks.duration(0.1, DAY),
+    "health_timeout": checks.duration(0.05, 600),
 }
+
+# What only means something where gitsync runs the program of an agent: `read` demands `start` with them.
+STARTED: Table = {
+    "cwd": checks.text(),
+    "env": checks.text_map,
+    "grace": checks.duration(0, 3600),
+    "port": checks.one_of("any"),
+    "ports": checks.port_numbers,
+}
+_STARTED_INBOX = {key: check for key, check in STARTED.items() if key not in ("port", "ports")}
 
 # What an agent may say depends on its kind: a key that would have no effect is a mistake.
 AGENT: Mapping[str, Table] = {
     "http": {
         **_WORKING_AGENT,
-        "url": checks.http_url,
+        **STARTED,
+        "url": checks.service_url,
         "health": checks.url_path,
+        "health_command": checks.texts(empty=False),
         "deliver": checks.url_path,
         "start": checks.texts(empty=False),
     },
@@ -107,6 +130,7 @@ AGENT: Mapping[str, Table] = {
         "env": checks.text_map,
         "cwd": checks.text(),
         "grace": checks.duration(0, 3600),
+        "health_command": checks.texts(empty=False),
     },
     "claude": {
         **_WORKING_AGENT,
@@ -117,9 +141,16 @@ AGENT: Mapping[str, Table] = {
         "base_url": checks.url_or_empty,
         "worker_idle": checks.duration(0, DAY),
     },
-    "inbox": _ANY_AGENT,
+    "inbox": {
+        **_ANY_AGENT,
+        **_STARTED_INBOX,
+        "start": checks.texts(empty=False),
+        "health_command": checks.texts(empty=False),
+        "health_every": checks.duration(0.1, DAY),
+        "health_timeout": checks.duration(0.05, 600),
+    },
 }
 
 AGENT_NEEDS: Mapping[str, str] = {"http": "url", "command": "argv", "claude": "model"}
 
-TOP = ("machine", "sync", "api", "dispatch", "log", "agents", "routes", "tasks", "policy")
+TOP = ("machine", "sync", "api", "dispatch", "log", "agents", "routes", "tasks", "supervise", "policy")

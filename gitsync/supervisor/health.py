@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ RECENT = 5
 SLOWER = 3.0
 SLOWER_BY = 0.1
 """Slow is more than so many times its own median, and by more than so many seconds."""
+
+FIRST_LOOK = 1.0
+"""Seconds until an agent that has just failed a check is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +62,23 @@ class Window:
         return percentile(self.times, part)
 
 
-def judge(window: Window, *, full: bool = False) -> tuple[str, str]:
-    """Return state and word after the last check; `full` says that the agent works on all that it may at a time.
+def counts(seen: Seen, *, full: bool) -> bool:
+    """Say whether a check tells anything: who works on all that it may at a time need not answer besides."""
+    return not (full and seen.state == "timeout")
+
+
+def judge(window: Window) -> tuple[str, str]:
+    """Return state and word after the last check that counts.
 
     H1  nothing seen yet                                         starting
-    H2  the check timed out while all its room is used           online: who works on one thing cannot answer another
-    H3  the last check failed                                    what it saw
-    H4  the last 5 take 3 times its own median and 100 ms more   degraded
-    H5  some of the last 5 failed                                degraded
-    H6  otherwise                                                online
+    H2  the last check failed                                    what it saw
+    H3  the last 5 take 3 times its own median and 100 ms more   degraded
+    H4  some of the last 5 failed                                degraded
+    H5  otherwise                                                online
     """
     if not window.recent:
         return "starting", ""
     now = window.recent[-1]
-    if now.state == "timeout" and full:
-        return "online", "does not answer checks while it works"
     if now.state != "online":
         return now.state, now.word
     slow = _slow(window)
@@ -85,6 +91,15 @@ def judge(window: Window, *, full: bool = False) -> tuple[str, str]:
     return "online", now.word
 
 
+def next_look(every: float, bad: int) -> float:
+    """Return how long until the next check (s), after so many bad ones in a row: soon, then less and less often.
+
+    An agent that is away gets no work, so that its return must be seen; one that stays away is asked no more often
+    than the others.
+    """
+    return every if bad == 0 else min(every, FIRST_LOOK * 2.0 ** min(bad - 1, 30))
+
+
 def shown(state: str, *, full: bool) -> str:
     """Return the state that others are told: an agent that is well and has all its room used is busy."""
     return "busy" if full and state == "online" else state
@@ -95,7 +110,7 @@ def percentile(values: Sequence[float] | deque[float], part: float) -> float | N
     if not values:
         return None
     ordered = sorted(values)
-    return ordered[max(0, min(len(ordered) - 1, -int(-part * len(ordered) // 1) - 1))]
+    return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
 
 
 def _slow(window: Window) -> str:

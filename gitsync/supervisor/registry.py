@@ -2,74 +2,489 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import asyncio
+import difflib
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-Json = dict[str, Any]
+from gitsync import clock
+from gitsync.agents.base import Agent
+from gitsync.agents.http import HttpAgent
+from gitsync.agents.spec import AgentSpec
+from gitsync.balancing import UNABLE, Load
+from gitsync.errors import Conflict, GitsyncError, NotFound, Refused, UsageError
+from gitsync.ledger.journal import Journal
+from gitsync.supervisor.checks import APART, Rounds, look
+from gitsync.supervisor.documents import Json, Running, document
+from gitsync.supervisor.health import Seen, Window, counts, judge, next_look, shown
+from gitsync.supervisor.records import Records, read_added, write_added
+from gitsync.supervisor.settings import SuperviseSettings
+from gitsync.supervisor.supervise import Place, Supervised, end_former, same_program
+
+log = logging.getLogger(__name__)
+
+STARTING_LOOK = 0.25
+STARTING_SLOW = 10.0
+STARTING_LIMIT = 60.0
+"""A program that starts is asked every 0.25 s, after 10 s every second; after 60 s its silence counts (s)."""
+BUSY_LOOK = 5.0
+"""Seconds until an agent is asked again that did not answer because it works."""
+RUN_TIME = "run time"
+
+
+class Work(Protocol):
+    """What the registry is told about work: the dispatcher, whichever is in force."""
+
+    def loads(self) -> Mapping[str, Load]: ...
+    def running(self) -> Mapping[str, Sequence[Running]]: ...
+
+
+@dataclass(slots=True)
+class Instance:
+    """One agent and what is known of it."""
+
+    spec: AgentSpec
+    agent: Agent
+    origin: str
+    state: str = "starting"
+    word: str = ""
+    since: float = 0.0
+    last_check: float | None = None
+    bad: int = 0
+    window: Window = field(default_factory=Window)
+    supervised: Supervised | None = None
 
 
 class Registry:
     """Hold one instance for each agent. Lives on the event loop; only `blockers` may be called from another thread."""
 
-    revision: int
-    """Grows with each change of what `instances` says about health, processes and membership (not of queues)."""
-    changes: Callable[[Json], None]
-    """Called with the instance's document whenever state, word, process or membership has changed."""
+    def __init__(
+        self,
+        journal: Journal,
+        place: Place,
+        settings: SuperviseSettings,
+        *,
+        work: Callable[[], Work],
+        parse: Callable[[Mapping[str, Any]], AgentSpec],
+        recompose: Callable[[], Coroutine[Any, Any, None]],
+        able: Callable[[], None] = lambda: None,
+        gave_up: Callable[[str, str], None] = lambda _name, _reason: None,
+        blocked: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take what is needed.
+
+        `work` gives the dispatcher in force; `parse` reads the description of an agent or raises ConfigError;
+        `recompose` puts a changed set of agents into force and calls `take`; `able` is called when an agent can take
+        work again, `gave_up` with name and reason when one was given up, `blocked` when `blockers` has changed.
+        """
+        self.settings = settings
+        self.changes: Callable[[Json], None] = lambda _document: None
+        """Called with the instance's document whenever state, process or membership has changed."""
+        self.revision = 0
+        """Grows with each change of what `instances` says about health, processes and membership (not of queues)."""
+        self.health: dict[str, tuple[str, str]] = {}
+        """State and word of each agent for the dispatcher; a program that only starts counts as away there."""
+        self.draining: set[str] = set()
+        self._journal = journal
+        self._place = place
+        self._work = work
+        self._parse = parse
+        self._recompose = recompose
+        self._able = able
+        self._gave_up = gave_up
+        self._blocked = blocked
+        self._instances: dict[str, Instance] = {}
+        self._leaving: list[Supervised] = []
+        self._records = Records(journal)
+        self._added = {str(row.get("name")): row for row in read_added(journal)}
+        self._rounds = Rounds(self._check)
+        self._blockers: tuple[str, ...] = ()
+        self._checking: asyncio.Task[None] | None = None
+        self._applying = asyncio.Lock()
+        self._adding = asyncio.Lock()
+        self._open = False
+
+    # -- life --------------------------------------------------------------------------------------
+
+    def specs(self, settled: Sequence[AgentSpec]) -> list[AgentSpec]:
+        """Return the agents of the settings and behind them those added at run time; the settings win a name."""
+        found = list(settled)
+        names = {spec.name.lower() for spec in found}
+        for name, row in self._added.items():
+            if name.lower() in names:
+                continue
+            try:
+                found.append(self._parse(row))
+            except UsageError as error:
+                log.error("agent %s, added at run time, is left out: %s", name, error)
+        return found
+
+    def take(self, specs: Sequence[AgentSpec], agents: Mapping[str, Agent], settings: SuperviseSettings) -> None:
+        """Go on with these agents; what is known of those that stay is kept. `apply` does the rest."""
+        self.settings = settings
+        former, self._instances = self._instances, {}
+        for number, spec in enumerate(specs):
+            found = former.pop(spec.name, None)
+            if found is None:
+                origin = RUN_TIME if spec.name in self._added else "settings"
+                found = Instance(spec, agents[spec.name], origin, since=clock.unix())
+                self._rounds.plan(spec.name, number * APART)
+            elif (found.spec.kind, found.spec.url, found.spec.health) != (spec.kind, spec.url, spec.health):
+                found.window = Window()
+                self._rounds.plan(spec.name, number * APART)
+            found.spec, found.agent = spec, agents[spec.name]
+            self._instances[spec.name] = found
+            self._point(found)
+        for name, gone in former.items():
+            self._rounds.drop(name)
+            self.draining.discard(name)
+            if gone.supervised is not None:
+                self._leaving.append(gone.supervised)
+        self.health.clear()
+        for found in self._instances.values():
+            self._note_health(found)
+        self.revision += 1
+
+    async def start_all(self) -> None:
+        """Begin to check, and to run the programs; adopt or end what a killed process left."""
+        self._open = True
+        self._checking = asyncio.create_task(self._serve(), name="health")
+        known = set(self._instances)
+        for name in self._records.names():
+            if name not in known:
+                await end_former(self._records, name)
+        await self.apply()
+
+    async def apply(self) -> None:
+        """Run the programs that the agents now say; what is unchanged goes on undisturbed."""
+        async with self._applying:
+            leaving, self._leaving = self._leaving, []
+            await asyncio.gather(*(self._leave(one) for one in leaving))
+            if self._open:
+                await asyncio.gather(*(self._supervise(one) for one in list(self._instances.values())))
+            self._tell_blockers()
+
+    async def close(self) -> None:
+        """End all programs and checks."""
+        self._open = False
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.gather(self._checking, return_exceptions=True)
+        async with self._applying:
+            running = [one.supervised for one in self._instances.values() if one.supervised is not None]
+            await asyncio.gather(*(one.close() for one in [*running, *self._leaving]), return_exceptions=True)
+
+    @property
+    def fallen(self) -> tuple[str, ...]:
+        """Name the parts that should run and do not."""
+        names = [f"agent {name}" for name, one in self._instances.items() if one.supervised and one.supervised.fallen]
+        return (*(("health",) if self._checking is not None and self._checking.done() else ()), *names)
+
+    # -- what is asked -----------------------------------------------------------------------------
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all instances."""
+        return frozenset(self._instances)
 
     def instances(self) -> list[Json]:
-        """Return the document of each instance, in the order of the settings, then those added at run time.
-
-        {"name","kind","state","word","types","specialty","response_ms":{"last","p50","p95","history":[<=60]},"queue",
-        "running","concurrency","weight","backup","draining","breaker","restarts","pid","port",
-        "current":[{"id","subject","since"}],"last_check","since","managed","origin"}; times as text in UTC,
-        origin "settings" or "run time".
-        """
-        raise NotImplementedError
+        """Return the document of each instance, in the order of the settings, then those added at run time."""
+        loads, running = self._work().loads(), self._work().running()
+        return [self._document(one, loads, running) for one in self._instances.values()]
 
     def instance(self, name: str) -> Json:
         """Return one document; raise NotFound with near names."""
-        raise NotImplementedError
+        return self._document(self._found(name), self._work().loads(), self._work().running())
+
+    def states(self) -> dict[str, tuple[str, int]]:
+        """Return state and queue length, what is being worked on included, of each instance."""
+        loads = self._work().loads()
+        found = {}
+        for name, one in self._instances.items():
+            load = loads.get(name)
+            count = load.running + load.queued if load is not None else 0
+            found[name] = (shown(one.state, full=_full(load)), count)
+        return found
+
+    def words(self) -> dict[str, str]:
+        """Return a word about the state of each instance."""
+        return {name: one.word for name, one in self._instances.items()}
+
+    def blockers(self) -> tuple[str, ...]:
+        """Say what waits for a person: agents that were given up, ports that others hold. Safe from any thread."""
+        return self._blockers
 
     async def start(self, name: str) -> Json:
         """Run an agent's program: a person says go, whatever went wrong before. Fine where it runs already.
 
         Raise NotFound, or UsageError where the agent has no `start`: gitsync does not run it.
         """
-        raise NotImplementedError
+        await self._program(name).start()
+        return self.instance(name)
 
     async def stop(self, name: str) -> Json:
-        """End an agent's program, gracefully first, and leave it ended until somebody starts it."""
-        raise NotImplementedError
+        """End an agent's program, gracefully first; it stays ended, also when gitsync starts anew, until `start`."""
+        await self._program(name).stop()
+        return self.instance(name)
 
     async def restart(self, name: str) -> Json:
         """End an agent's program and start it."""
-        raise NotImplementedError
+        await self._program(name).restart()
+        return self.instance(name)
 
     def drain(self, name: str) -> Json:
-        """Give an agent nothing new; what it has begun ends."""
-        raise NotImplementedError
+        """Give an agent nothing new; what it has begun ends. Forgotten when gitsync starts anew."""
+        one = self._found(name)
+        self.draining.add(one.spec.name)
+        return self._changed(one)
 
     def resume(self, name: str) -> Json:
         """Give an agent work again."""
-        raise NotImplementedError
+        one = self._found(name)
+        self.draining.discard(one.spec.name)
+        self._able()
+        return self._changed(one)
 
     async def add(self, document: Mapping[str, Any]) -> Json:
-        """Add an agent at run time, kept across restarts; raise Conflict for a name that is taken, ConfigError (a
-        UsageError that names the field) for what is wrong with it.
+        """Add an agent at run time, kept across restarts.
 
-        Only kinds http and inbox, without `start`: what may start programs on this computer is said in its settings,
-        by whoever may write them, never over the network.
+        Raise Conflict for a name that is taken, ConfigError (a UsageError that names the field) for what is wrong. Only
+        kinds http and inbox, and nothing that starts a program: what may be started on this computer is said in its
+        settings, by whoever may write them, never over the network.
         """
-        raise NotImplementedError
+        async with self._adding:
+            spec = self._parse(document)
+            if spec.kind not in ("http", "inbox") or spec.start or spec.health_command:
+                raise Refused(
+                    f"agent {spec.name} cannot be added while gitsync runs",
+                    "only kinds http and inbox can, without start and health_command: programs are for the settings",
+                    "add it to .gitsync/config.toml, then: gitsync restart",
+                )
+            taken = next((name for name in self._instances if name.lower() == spec.name.lower()), None)
+            if taken is not None:
+                raise Conflict(f"there is an agent {taken} already", "", "remove it first, or use another name")
+            default = next((name for name, one in self._instances.items() if one.spec.default), None)
+            if spec.default and default is not None:
+                raise UsageError(f"agent {default} is the default already", "field 'default'", "leave it out")
+            self._added[spec.name] = dict(document)
+            try:
+                await self._write_added()
+            except GitsyncError:
+                del self._added[spec.name]
+                raise
+            await self._recompose()
+            return self._changed(self._found(spec.name))
 
     async def remove(self, name: str) -> None:
         """Remove an agent that was added at run time; raise NotFound, or Refused for one of the settings."""
-        raise NotImplementedError
+        async with self._adding:
+            one = self._found(name)
+            if one.origin != RUN_TIME:
+                raise Refused(
+                    f"agent {name} is in the settings of this computer",
+                    "only agents that were added at run time can be removed so",
+                    "take it out of .gitsync/config.toml, then: gitsync restart",
+                )
+            told = self.instance(name)
+            row = self._added.pop(one.spec.name)
+            try:
+                await self._write_added()
+            except GitsyncError:
+                self._added[one.spec.name] = row
+                raise
+            await self._recompose()
+            self.changes({**told, "state": "offline", "word": "removed"})
 
     def failed(self, name: str) -> None:
         """Be told that a hand-over failed: the agent is looked at right away."""
-        raise NotImplementedError
+        self._rounds.soon(name)
 
-    def blockers(self) -> tuple[str, ...]:
-        """Say what waits for a person: agents that were given up, ports that others hold. Safe from any thread."""
-        raise NotImplementedError
+    # -- programs ----------------------------------------------------------------------------------
+
+    async def _supervise(self, one: Instance) -> None:
+        former = one.supervised
+        if former is not None and one.spec.start and same_program(former.spec, one.spec):
+            former.spec, former.settings = one.spec, self.settings
+            return
+        if former is not None:
+            one.supervised = None
+            await former.close()
+        if not one.spec.start:
+            if former is not None or one.spec.name in self._records.names():
+                await end_former(self._records, one.spec.name)
+            return
+        if former is not None:
+            await self._records.forget(one.spec.name)  # another program: what was wrong with the former is over
+        one.supervised = Supervised(
+            one.spec, self._place, self.settings, self._records, changed=self._phase, gave_up=self._gave_up
+        )
+        await one.supervised.begin()
+
+    async def _leave(self, one: Supervised) -> None:
+        await one.close()
+        await self._records.forget(one.spec.name)
+
+    def _phase(self, name: str) -> None:
+        """Be told that a program is in another phase."""
+        one = self._instances.get(name)
+        if one is None or one.supervised is None:
+            return
+        program = one.supervised
+        self._point(one)
+        match program.phase:
+            case "starting":
+                one.window.forget()
+                self._tell(one, "starting", program.word)
+                self._rounds.now(name)
+            case "up":
+                self._tell(one, *judge(one.window) if one.window.recent else ("online", ""))
+            case "taken":
+                self._tell(one, "error", program.word)
+            case "crashed":
+                self._tell(one, "crashed", program.word)
+            case _:
+                self._tell(one, "offline", program.word)
+        self._tell_blockers()
+
+    def _point(self, one: Instance) -> None:
+        """Let an HTTP agent's hand-overs go where its program listens now."""
+        if isinstance(one.agent, HttpAgent) and one.supervised is not None:
+            one.agent.url = one.supervised.url
+
+    def _tell_blockers(self) -> None:
+        found = [one.supervised.blocker for one in self._instances.values() if one.supervised is not None]
+        blockers = tuple(line for line in found if line is not None)
+        if blockers != self._blockers:
+            self._blockers = blockers
+            self._blocked()
+
+    def _program(self, name: str) -> Supervised:
+        one = self._found(name)
+        if one.supervised is None:
+            raise UsageError(
+                f"gitsync does not run agent {name}",
+                "its settings have no start",
+                f"start it yourself; gitsync agents drain {name} takes it out of work",
+            )
+        return one.supervised
+
+    # -- checks ------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        while True:
+            try:
+                await self._rounds.serve()
+            except Exception:
+                log.exception("checking the agents failed")
+                await asyncio.sleep(1.0)
+
+    async def _check(self, name: str) -> float:
+        """Check one agent; return the seconds until the next check."""
+        one = self._instances.get(name)
+        if one is None:
+            return 0.0
+        spec, program = one.spec, one.supervised
+        every = spec.health_every if spec.health_every is not None else self.settings.health_every
+        if spec.start and (program is None or program.phase not in ("starting", "up")):
+            return every  # its next start asks for a check
+        if program is not None and not (spec.health_command or spec.kind == "http"):
+            return every  # nobody to ask: it lives, or its end is told
+        pid = program.pid if program is not None else None
+        full = self._full(name)
+        seen = await look(one.agent, self._place.root, self._place.environ)
+        if self._instances.get(name) is not one or (program is not None and program.pid != pid):
+            return every  # what was seen is no more
+        one.last_check = clock.unix()
+        self.revision += 1
+        if program is not None and program.phase == "starting":
+            pause = self._starting(one, program, seen)
+            if pause is not None:
+                return pause
+        if not counts(seen, full=full or self._full(name)):
+            return min(every, BUSY_LOOK)
+        one.window.add(seen)
+        one.bad = 0 if seen.state == "online" else one.bad + 1
+        self._tell(one, *judge(one.window))
+        return next_look(every, one.bad)
+
+    def _starting(self, one: Instance, program: Supervised, seen: Seen) -> float | None:
+        """Look at a program that starts; None when what was seen counts."""
+        if seen.state == "online":
+            one.window.forget()
+            one.bad = 0
+            program.answered()
+            return None
+        age = program.age
+        if age > STARTING_LIMIT:
+            return None
+        one.word = seen.word
+        return STARTING_LOOK if age < STARTING_SLOW else 1.0
+
+    def _full(self, name: str) -> bool:
+        return _full(self._work().loads().get(name))
+
+    def _tell(self, one: Instance, state: str, word: str) -> None:
+        former = one.state
+        one.word = word
+        one.state = state
+        was, _ = self.health.get(one.spec.name, ("", ""))
+        self._note_health(one)
+        self.revision += 1
+        if state == former:
+            return
+        one.since = clock.unix()
+        level = logging.WARNING if state in UNABLE or state == "degraded" else logging.INFO
+        log.log(level, "agent %s: %s%s", one.spec.name, state, f", {word}" if word else "")
+        self._changed(one)
+        if was in UNABLE and self.health[one.spec.name][0] not in UNABLE:
+            self._able()
+
+    def _note_health(self, one: Instance) -> None:
+        away = one.state == "starting" and bool(one.spec.start)
+        self.health[one.spec.name] = ("offline", "it starts") if away else (one.state, one.word)
+
+    # -- documents ---------------------------------------------------------------------------------
+
+    def _changed(self, one: Instance) -> Json:
+        self.revision += 1
+        told = self._document(one, self._work().loads(), self._work().running())
+        self.changes(told)
+        return told
+
+    def _document(
+        self, one: Instance, loads: Mapping[str, Load], running: Mapping[str, Sequence[Running]]
+    ) -> Json:
+        load = loads.get(one.spec.name)
+        program = one.supervised
+        return document(
+            one.spec,
+            load,
+            running.get(one.spec.name, ()),
+            one.window,
+            state=shown(one.state, full=_full(load)),
+            word=one.word,
+            draining=one.spec.name in self.draining,
+            restarts=program.restarts if program is not None else 0,
+            pid=program.pid if program is not None else None,
+            port=program.port if program is not None else None,
+            last_check=one.last_check,
+            since=one.since,
+            managed=bool(one.spec.start),
+            origin=one.origin,
+        )
+
+    def _found(self, name: str) -> Instance:
+        one = self._instances.get(name)
+        if one is None:
+            near = difflib.get_close_matches(name.lower(), self._instances, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else ""
+            raise NotFound(f"no agent {name} on this machine", hint, "see: gitsync agents", near=near)
+        return one
+
+    async def _write_added(self) -> None:
+        await asyncio.to_thread(write_added, self._journal, list(self._added.values()))
+
+
+def _full(load: Load | None) -> bool:
+    return load is not None and load.running >= load.concurrency
