@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from gitsync import clock
 from gitsync.errors import Refused, UsageError
@@ -15,6 +16,9 @@ from gitsync.protocol.identity import Machine
 from gitsync.protocol.ids import is_id
 from gitsync.protocol.message import PRIORITIES, Message, write
 from gitsync.protocol.receipts import FINAL, Receipt
+
+EVERYBODY = "all"
+"""After `self/`: every agent of this machine."""
 
 MAX_BODY = 1024 * 1024
 """Bytes of a body; a file of the mailbox is limited to 8 MiB (PROTOCOL 1)."""
@@ -32,6 +36,10 @@ def address(to: str, machine: Machine, fleet: Collection[str], agents: Collectio
             return Address(machine.id, to)
         raise UsageError(f"cannot send to {to!r}", str(error), _choices(machine, fleet, agents)) from error
     if found.machine is None:
+        if found.agent == EVERYBODY and EVERYBODY not in agents:
+            if not agents:
+                raise UsageError("there is no agent on this machine", remedy=_choices(machine, fleet, agents))
+            return Address(machine.id, EVERYBODY)
         if found.agent not in agents:
             raise UsageError(f"no agent {found.agent!r} on this machine", remedy=_choices(machine, fleet, agents))
         return Address(machine.id, found.agent)
@@ -89,6 +97,21 @@ def compose(
         raise UsageError("this cannot be sent", str(error)) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message that was found good, and what has to be written so that it is accepted."""
+
+    message: Message
+    operations: tuple[Op, ...] = ()
+    local: tuple[Message, ...] = ()
+    """What stays here: the message itself, or where it goes to everybody one for each agent of this machine."""
+
+    @property
+    def leaves(self) -> bool:
+        """Say whether it goes to the branch."""
+        return bool(self.operations)
+
+
 def send(
     journal: Journal,
     machine: Machine,
@@ -110,33 +133,96 @@ def send(
 
     `fleet` holds the known machine ids, `agents` the local names. For a machine that nobody knows the message goes
     to the branch all the same, and a `held` receipt tells the sender; it is delivered should the machine join
-    (PROTOCOL 6). A message to an agent of this machine stays in the journal. Without `thread` it is the thread of
+    (PROTOCOL 6). A message to an agent of this machine stays in the journal; one to `all` goes to every other machine
+    and to every other agent of this one, one to `self/all` only to these. Without `thread` it is the thread of
     `in_reply_to` (looked up when `ledger` is given), else its own.
     """
+    outgoing = prepare(
+        journal,
+        machine,
+        fleet,
+        agents,
+        to,
+        subject,
+        body,
+        ledger=ledger,
+        sender_agent=sender_agent,
+        type=type,
+        priority=priority,
+        thread=thread,
+        in_reply_to=in_reply_to,
+        fields=fields,
+    )
+    accept(journal, [outgoing])
+    return outgoing.message
+
+
+def prepare(
+    journal: Journal,
+    machine: Machine,
+    fleet: Collection[str],
+    agents: Collection[str],
+    to: str,
+    subject: str,
+    body: str,
+    *,
+    ledger: Ledger | None = None,
+    sender_agent: str | None = None,
+    type: str = "",  # noqa: A002
+    priority: str = "normal",
+    thread: str | None = None,
+    in_reply_to: str | None = None,
+    fields: Sequence[tuple[str, str]] = (),
+) -> Outgoing:
+    """Make a message without accepting it; raise UsageError where it cannot be sent. As `send` otherwise."""
     target = address(to, machine, fleet, agents)
     if in_reply_to is not None and ledger is not None:
         parent = find(ledger, journal, in_reply_to)
         in_reply_to = parent.message.id
         thread = thread or parent.message.conversation
-    message = compose(
-        machine,
-        str(target),
-        subject,
-        body,
-        ident=clock.new_id(),
-        date=clock.stamp(),
-        sender_agent=sender_agent,
-        type=type,
-        priority=priority,
-        thread=thread or in_reply_to,
-        in_reply_to=in_reply_to,
-        fields=fields,
-    )
-    if target.machine == machine.id:
-        journal.put_local(message, write(message))
-        return message
-    journal.enqueue_many(_operations(message, target.machine or "", machine, fleet))
-    return message
+
+    def make(place: Address, ident: str) -> Message:
+        return compose(
+            machine,
+            str(place),
+            subject,
+            body,
+            ident=ident,
+            date=date,
+            sender_agent=sender_agent,
+            type=type,
+            priority=priority,
+            thread=thread or in_reply_to or first,
+            in_reply_to=in_reply_to,
+            fields=fields,
+        )
+
+    first, date = clock.new_id(), clock.stamp()
+    local = target.machine == machine.id
+    if local and (target.agent != EVERYBODY or EVERYBODY in agents):
+        message = make(target, first)
+        return Outgoing(message, local=(message,))
+    everywhere = target == Address("ALL", None)
+    others = sorted({*agents} - {sender_agent}) if local or everywhere else []
+    if local:
+        if not others:
+            raise UsageError("there is no other agent on this machine", remedy=_choices(machine, fleet, agents))
+        copies = [make(Address(machine.id, name), clock.new_id() if at else first) for at, name in enumerate(others)]
+        return Outgoing(copies[0], local=tuple(copies))
+    message = make(target, first)
+    copies = [make(Address(machine.id, name), clock.new_id()) for name in others]
+    operations = _operations(message, target.machine or "", machine, fleet)
+    return Outgoing(message, tuple(operations), tuple(copies))
+
+
+def accept(journal: Journal, outgoing: Sequence[Outgoing]) -> None:
+    """Keep messages in one transaction: all of them, or none."""
+    with journal.db.write():
+        for one in outgoing:
+            for message in one.local:
+                journal.put_local(message, write(message))
+            if one.operations:
+                journal.enqueue_many(one.operations)
 
 
 def reply(

@@ -1,20 +1,26 @@
 """Pure ASGI middleware that turns strangers away before anything reads their request.
 
 A page in the user's browser can reach a loopback port. So: the Host must be ours (DNS rebinding), an Origin, where
-there is one, must be ours too (CSRF, foreign pages), whatever changes something needs the token, and a body has a
-limit. Requests are judged from their head alone; the body is counted while it arrives.
+there is one, must be ours too (CSRF, foreign pages), whatever changes something needs the token or a session, and a
+body has a limit. Requests are judged from their head alone; the body is counted while it arrives.
+
+A session counts only with an Origin: a page on another port of this machine is the same site to a browser, which then
+sends the cookie along, but it also says truly where the request comes from.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gitsync.api.answers import HEADERS, encode
+from gitsync.api.failures import error_document
+from gitsync.api.sessions import Sessions, cookie, cookie_name
 
 MAX_BODY = 1 << 20
 """Bytes of a request body."""
@@ -25,7 +31,9 @@ MAX_DRAIN = 16 * MAX_BODY
 BODY_TIME = 20.0
 """Seconds in which a body must have arrived: who sends it byte by byte must not hold a connection for ever."""
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+LOG_IN = "/session"
+"""The one place that decides itself who may change something: a one-time code is as good as the token there."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -35,11 +43,6 @@ class BodyTooLarge(Exception):
 
 class BodyTooSlow(Exception):
     """The body did not arrive in time; the application answers 408."""
-
-
-def error_body(code: str, message: str) -> bytes:
-    """Return the one shape that every error has."""
-    return json.dumps({"error": {"code": code, "message": message}}).encode()
 
 
 def host_of(value: str) -> str:
@@ -59,9 +62,12 @@ def origin_allowed(origin: str, host_header: str) -> bool:
 class Guard:
     """Refuse foreign hosts and origins, missing tokens, and bodies over the limit."""
 
-    def __init__(self, app: ASGIApp, *, token: Callable[[], str], hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, app: ASGIApp, *, token: Callable[[], str], sessions: Sessions, hosts: frozenset[str] = frozenset()
+    ) -> None:
         self._app = app
         self._token = token
+        self._sessions = sessions
         self._hosts = frozenset(_LOOPBACK) | {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,16 +91,29 @@ class Guard:
         for origin in headers.get(b"origin", []):
             if not origin_allowed(origin, hosts[0]):
                 return 403, "foreign_origin", "requests from other web pages are refused"
-        if scope["method"] not in SAFE_METHODS:
-            given = headers.get(b"authorization", [])
-            scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-            ours = self._token()
-            if scheme.lower() != "bearer" or not ours or not hmac.compare_digest(token.strip().encode(), ours.encode()):
+        changing = scope["method"] not in SAFE_METHODS
+        logging_in = scope["path"] == LOG_IN
+        if changing or logging_in:
+            scope["gitsync.cookie"] = cookie_name(hosts[0])
+            scope["gitsync.session"] = session = self._session(headers, scope["gitsync.cookie"])
+            known = self._bearer(headers) or (bool(session) and (not changing or b"origin" in headers))
+            scope["gitsync.known"] = known
+            if not known and not logging_in:
                 return 401, "unauthorized", "send the token in .gitsync/token as 'Authorization: Bearer …'"
         length = headers.get(b"content-length", ["0"])[-1]
         if length.isdigit() and int(length) > MAX_BODY:
             return 413, "too_large", f"a request body may have {MAX_BODY} bytes"
         return None
+
+    def _bearer(self, headers: dict[bytes, list[str]]) -> bool:
+        given = headers.get(b"authorization", [])
+        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        ours = self._token()
+        return scheme.lower() == "bearer" and bool(ours) and hmac.compare_digest(token.strip().encode(), ours.encode())
+
+    def _session(self, headers: dict[bytes, list[str]], name: str) -> str:
+        value = cookie("; ".join(headers.get(b"cookie", [])), name)
+        return value if self._sessions.valid(value) else ""
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         seen = 0
@@ -131,8 +150,9 @@ async def _drain(receive: Receive) -> None:
 
 
 async def _refuse(send: Send, status: int, code: str, message: str) -> None:
-    body = error_body(code, message)
+    body = encode(error_document(code, message))
     headers = [
+        *((name.encode(), value.encode()) for name, value in HEADERS.items()),
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),

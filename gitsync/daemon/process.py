@@ -20,9 +20,12 @@ from gitsync.config.load import reload
 from gitsync.config.settings import Settings
 from gitsync.daemon import presence
 from gitsync.daemon.delivering import Delivering
+from gitsync.daemon.events import Feed, tell_arrivals, tell_cycle
+from gitsync.daemon.metrics import Metrics
 from gitsync.daemon.schedule import Facts, unhealthy
 from gitsync.daemon.server import Server, listen
 from gitsync.daemon.syncing import Syncing
+from gitsync.daemon.tasking import Tasking
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.machine import Opened, open_machine
 from gitsync.sync.engine import CycleResult
@@ -52,6 +55,10 @@ class Process:
         self.opened: Opened
         self.syncing: Syncing
         self.delivering: Delivering
+        self.tasking: Tasking
+        self.feed = Feed()
+        self.metrics = Metrics()
+        self._cycle: CycleResult | None = None
         self._stop = asyncio.Event()
 
     async def run(self, control: Callable[[Process], Control], ready: Callable[[], None] = lambda: None) -> None:
@@ -84,6 +91,7 @@ class Process:
             server = Server(create_app(control(self), token=self._token, hosts=frozenset({settings.api.host})), sock)
             await server.start()
             stack.push_async_callback(server.stop)
+            stack.callback(self.feed.close)
             stack.callback(presence.remove, settings.daemon_file, pid=self.pid)
             stack.push_async_callback(syncing.last_push)
             stack.push_async_callback(self.delivering.stop)
@@ -94,9 +102,11 @@ class Process:
             syncing.every(LOCK_EVERY, partial(self._look_at, lock))
             presence.write(settings.daemon_file, pid=self.pid, port=self.port, since=self.since)
             log.info("machine %s is up, port %d", settings.machine.id, self.port)
+            self.feed.publish("process", "success", f"machine {settings.machine.id} is up", port=self.port)
             ready()
             await self._stop.wait()
             log.info("stopping")
+            self.feed.publish("process", "warning", f"machine {settings.machine.id} stops")
             if lock.lost():
                 raise GitsyncError(
                     f"the mailbox {settings.mailbox} was removed or replaced",
@@ -201,6 +211,10 @@ class Process:
         loop.call_soon_threadsafe(self.delivering.look)
 
     def _cycle_done(self, result: CycleResult) -> None:
+        self.metrics.cycle(result)
+        tell_cycle(self.feed, result, self._cycle)
+        tell_arrivals(self.feed, self.opened.ledger, self.settings.machine.id, result.received)
+        self._cycle = result
         self.delivering.look()
 
     def _token(self) -> str:

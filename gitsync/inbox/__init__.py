@@ -1,5 +1,6 @@
 """What arrived: reading the branch into the ledger, what waits for dispatch, what people see, what they decide."""
 
+from gitsync.inbox.approvals import approvals_view
 from gitsync.inbox.fleet import fleet_view
 from gitsync.inbox.follow import Ingest, ingest
 from gitsync.inbox.settle import ack, release, take
@@ -12,6 +13,7 @@ __all__ = [
     "Envelope",
     "Ingest",
     "ack",
+    "approvals_view",
     "candidates",
     "fleet_view",
     "inbox_view",

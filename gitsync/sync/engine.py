@@ -111,6 +111,11 @@ class Engine:
         return None if self._waiting_since is None else clock.monotonic() - self._waiting_since
 
     @property
+    def races(self) -> int:
+        """Give how many pushes came too late since the start: somebody else was faster."""
+        return self._outgoing.races
+
+    @property
     def install(self) -> str:
         """Give the random id of this installation."""
         return self._presence.install

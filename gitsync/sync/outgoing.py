@@ -64,6 +64,11 @@ class Outgoing:
         self._parked: tuple[float, PushRefused] | None = None
         self._kind: str | None = None
 
+    @property
+    def races(self) -> int:
+        """Give how many pushes came too late since the start."""
+        return self._tempo.races
+
     def push_first(self, run: Cycle) -> bool:
         """Push on the last known tip without asking first, where only own appends wait (step 5)."""
         now = clock.monotonic()

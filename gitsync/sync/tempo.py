@@ -24,6 +24,8 @@ class Tempo:
     """Remember lost races and pushes; every time is a monotonic second."""
 
     def __init__(self) -> None:
+        self.races = 0
+        """How many were lost since the start."""
         self._lost: float | None = None
         self._losses = 0
         self._behind_since = 0.0
@@ -38,6 +40,7 @@ class Tempo:
         theirs, so what was learned about the crowd counts as races lost already.
         """
         self._lost = now
+        self.races += 1
         self._losses += 1
         if self._losses == 1:
             self._behind_since = now

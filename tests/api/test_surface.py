@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -20,6 +20,7 @@ from gitsync.errors import GitsyncError, Refused, TryLater, UsageError
 
 TOKEN = "a-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+JSON = {**BEARER, "Content-Type": "application/json"}
 
 
 class Recorder:
@@ -31,7 +32,7 @@ class Recorder:
         self.green = True
 
     def about(self) -> Json:
-        return {"service": "gitsync"}
+        return {"service": "gitsync", "version": "1"}
 
     def health(self) -> tuple[bool, Json]:
         return self.green, {"healthy": self.green, "reasons": [] if self.green else ["no contact"]}
@@ -52,9 +53,15 @@ class Recorder:
         self.asked.append(ask)
         return {"state": "ok"}
 
-    async def send(self, ask: SendAsk) -> Json:
-        self.asked.append(ask)
-        return {"id": "X", "status": "queued"}
+    async def send(self, asks: Sequence[SendAsk]) -> list[Json]:
+        self.asked += asks
+        return [{"id": "X", "status": "queued"} for _ in asks]
+
+    def kept_sessions(self) -> dict[str, float]:
+        return {}
+
+    def keep_sessions(self, sessions: Mapping[str, float]) -> None:
+        self.sessions = dict(sessions)
 
     def wake(self) -> None:
         self.asked.append("wake")
@@ -164,7 +171,7 @@ def test_our_own_origin_and_names_pass(play: Stage) -> None:
 )
 def test_a_bad_send_is_told_which_field(body: bytes, status: int, names: str, play: Stage) -> None:
     async def scene(client: httpx.AsyncClient, control: Recorder) -> None:
-        answer = await client.post("/send", headers=BEARER, content=body)
+        answer = await client.post("/send", headers=JSON, content=body)
         assert answer.status_code == status
         assert names in answer.json()["error"]["message"]
         assert control.asked == []
@@ -196,7 +203,7 @@ def test_a_body_over_the_limit_gets_413(declared: bool, play: Stage) -> None:
                 yield big[start : start + 65536]
 
         content: Any = big if declared else chunks()
-        answer = await client.post("/send", headers=BEARER, content=content)
+        answer = await client.post("/send", headers=JSON, content=content)
         assert answer.status_code == 413
         assert answer.json()["error"]["code"] == "too_large"
         assert control.asked == []

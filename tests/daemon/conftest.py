@@ -40,7 +40,10 @@ def http(computer: Computer, method: str, path: str, body: object = None) -> tup
         f"http://127.0.0.1:{place['port']}{path}",
         data=None if body is None else json.dumps(body).encode(),
         method=method,
-        headers={"Authorization": f"Bearer {(computer.root / '.gitsync' / 'token').read_text().strip()}"},
+        headers={
+            "Authorization": f"Bearer {(computer.root / '.gitsync' / 'token').read_text().strip()}",
+            **({} if body is None else {"Content-Type": "application/json"}),
+        },
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:

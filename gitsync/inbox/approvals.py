@@ -1,0 +1,48 @@
+"""Show the hand-overs that wait for a person: nobody else can know how they ended, or whether they may begin."""
+
+from __future__ import annotations
+
+from gitsync.errors import UsageError
+from gitsync.ledger.journal import Journal
+from gitsync.ledger.ledger import Ledger
+from gitsync.ledger.lookup import find
+
+Json = dict[str, object]
+
+SHOWN = 200
+"""How many are listed, the newest of them."""
+
+
+def approvals_view(ledger: Ledger, journal: Journal) -> list[Json]:
+    """List held and uncertain hand-overs, oldest first; `ack` settles one, `release` lets it be tried again."""
+    found: list[Json] = []
+    for intent in journal.intents(("uncertain", "held"), newest=SHOWN):
+        entry: Json = {
+            "id": intent.message_id,
+            "agent": intent.agent or None,
+            "state": intent.state,
+            "reason": intent.reason or None,
+            "attempt": intent.attempt,
+            "since": intent.finished or intent.started or None,
+            "from": intent.sender or None,
+            "subject": None,
+            "type": None,
+            "priority": None,
+            "thread": None,
+        }
+        try:
+            message = find(ledger, journal, intent.message_id).message
+        except UsageError:
+            found.append(entry)  # the branch was rewritten without it; what was begun here still has no end
+            continue
+        found.append(
+            {
+                **entry,
+                "from": message.sender,
+                "subject": message.subject,
+                "type": message.type or None,
+                "priority": message.priority,
+                "thread": message.conversation,
+            }
+        )
+    return found
