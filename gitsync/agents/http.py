@@ -6,7 +6,6 @@ import asyncio
 import email.utils
 import functools
 import ssl
-import functools
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -117,7 +116,6 @@ class HttpAgent:
             self._client = httpx.AsyncClient(
                 timeout=httpx.Timeout(None, connect=min(_CONNECT, self.spec.timeout)),
                 limits=httpx.Limits(max_keepalive_connections=0),
-                verify=_trust(),
                 follow_redirects=False,
                 trust_env=False,
                 verify=_trust(tls=self.url.startswith("https:")),
@@ -126,17 +124,11 @@ class HttpAgent:
 
 
 @functools.cache
-def _trust() -> ssl.SSLContext:
-    """Read the certificates of the system once: that takes 20 ms, and each agent has a client."""
+def _trust(*, tls: bool) -> ssl.SSLContext:
+    """Make one context for all agents: reading certificates takes 20 ms and half a megabyte, plain HTTP needs none."""
     import httpx
 
-    return httpx.create_ssl_context(trust_env=False)
-
-
-@functools.cache
-def _trust(*, tls: bool) -> ssl.SSLContext:
-    """Give all agents one context: each of its own would cost 20 ms and half a megabyte for certificates."""
-    return ssl.create_default_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.create_ssl_context(trust_env=False) if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _judge(response: httpx.Response, heard: Heard) -> Outcome:

@@ -65,7 +65,7 @@ class Settings:
     policies: tuple[Policy, ...] = ()
     dispatch: DispatchOptions = DispatchOptions()
     tasks: TaskSettings = TaskSettings()
-    supervise: SuperviseSettings = SuperviseSettings()
+    supervise: SuperviseSettings = field(default_factory=SuperviseSettings)
     log: LogSettings = LogSettings()
     restored: bool = False
 
