@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import logging
+from collections.abc import Callable
 
+from gitsync import clock
 from gitsync.config.settings import Settings
+from gitsync.errors import GitsyncError
+from gitsync.inbox import fleet_view
 from gitsync.machine import Opened
-from gitsync.tasks.values import Event, Json, TaskAsk
+from gitsync.tasks.tasks import Tasks
+from gitsync.tasks.values import Event, Json, Rules, TaskAsk
+
+log = logging.getLogger(__name__)
+
+AFTER_FAILURE = 5.0
+"""Seconds until the next try when the disk takes nothing."""
+IDLE = 30.0
+"""Seconds between two looks when nothing is open: also at what a command wrote whose wake was lost."""
 
 
 class Tasking:
-    """Hold the tasks inside the process: called on the loop, at work on threads."""
+    """Hold the tasks inside the process: called on the loop, at work on threads, one thing at a time."""
 
     def __init__(
         self,
@@ -19,53 +32,133 @@ class Tasking:
         *,
         look: Callable[[], None],
         nudge: Callable[[], None],
-        unable: Callable[[], Mapping[str, str]] = dict,
         publish: Callable[[Json], None] = lambda _task: None,
     ) -> None:
         """Take what is needed.
 
-        `look` lets the dispatcher look at what waits here, `nudge` asks for a sync soon, `unable` gives the agents that
-        can take nothing now with the reason, `publish` is told of each change of a task, on the loop.
+        `look` lets the dispatcher look at what waits here, `nudge` asks for a sync soon, `publish` is told of each
+        change of a task: all of them on the loop.
         """
-        raise NotImplementedError
+        self._opened = opened
+        self._look = look
+        self._nudge = nudge
+        self._publish = publish
+        self._loop = asyncio.get_running_loop()
+        self._events: list[Event] = []
+        self._news = asyncio.Event()
+        self._fresh = True
+        self._task: asyncio.Task[None] | None = None
+        self.tasks = Tasks(
+            opened.journal,
+            opened.ledger,
+            settings.machine,
+            rules_of(settings),
+            settings.tasks,
+            fleet=lambda: fleet_view(
+                opened.ledger, opened.journal, settings.machine.id, now=clock.utcnow(), seen=opened.seen
+            ),
+            changed=lambda task: self._on_loop(lambda: self._publish(task)),
+            sent=lambda local: self._on_loop(self._look if local else self._nudge),
+        )
 
     def start(self) -> None:
         """Begin."""
-        raise NotImplementedError
+        self._task = asyncio.create_task(self._serve(), name="tasks")
 
     async def stop(self) -> None:
-        """End; what is under way stands in the journal."""
-        raise NotImplementedError
+        """Take in what the dispatcher said last, and end; what is under way stands in the journal."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._say()
 
     def configure(self, settings: Settings) -> None:
         """Go on with other settings."""
-        raise NotImplementedError
+        self.tasks.configure(rules_of(settings), settings.tasks)
+        self.arrived()
 
     @property
     def fallen(self) -> tuple[str, ...]:
         """Name the parts that should run and do not."""
-        raise NotImplementedError
+        return ("tasks",) if self._task is not None and self._task.done() else ()
 
     def note(self, event: Event) -> None:
         """Be told by the dispatcher what it did."""
-        raise NotImplementedError
+        if event.key.startswith("local/"):  # only such messages carry tasks to agents
+            self._events.append(event)
+            self._news.set()
 
     def arrived(self) -> None:
         """Be told that something came from the branch, or was written by a command."""
-        raise NotImplementedError
+        self._fresh = True
+        self._news.set()
 
     async def submit(self, ask: TaskAsk) -> Json:
         """Take a task; see `Tasks.submit`."""
-        raise NotImplementedError
+        found = await asyncio.to_thread(self.tasks.submit, ask)
+        self._news.set()
+        return found
 
     async def get(self, ident: str) -> Json | None:
         """Give one task; see `Tasks.get`."""
-        raise NotImplementedError
+        return await asyncio.to_thread(self.tasks.get, ident)
 
     async def list(self, limit: int = 50, before: str | None = None, status: str | None = None) -> list[Json]:
         """Give tasks; see `Tasks.list`."""
-        raise NotImplementedError
+        return await asyncio.to_thread(self.tasks.list, limit, before, status)
 
     async def cancel(self, ident: str) -> Json:
         """End a task; see `Tasks.cancel`."""
-        raise NotImplementedError
+        return await asyncio.to_thread(self.tasks.cancel, ident)
+
+    async def _serve(self) -> None:
+        pause: float | None = 0.0
+        resumed = False
+        while True:
+            if pause:
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._news.wait()
+                except TimeoutError:
+                    self._fresh |= pause >= IDLE
+            self._news.clear()
+            try:
+                if not resumed:
+                    await asyncio.to_thread(self.tasks.resume)
+                    resumed = True
+                await self._say()
+                if self._fresh:
+                    self._fresh = False
+                    self.tasks.arrived()
+                    await asyncio.to_thread(self._ingest)
+                pause = await asyncio.to_thread(self.tasks.tick, clock.unix()) or IDLE
+            except GitsyncError as error:
+                log.error("tasks wait: %s", error)
+                pause, self._fresh = AFTER_FAILURE, True
+            except Exception:
+                log.exception("tasks wait")
+                pause, self._fresh = AFTER_FAILURE, True
+
+    async def _say(self) -> None:
+        """Take in what the dispatcher did; what the journal does not take now is taken in later."""
+        events, self._events = self._events, []
+        if not events:
+            return
+        try:
+            await asyncio.to_thread(self.tasks.note, events)
+        except BaseException:
+            self._events = events + self._events
+            raise
+
+    def _ingest(self) -> None:
+        self.tasks.take(self._opened.asked())
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        """Call from whatever thread; nobody listens any more once the loop is closed."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Give who takes what on this machine."""
+    return Rules(settings.agents, settings.routes, settings.route_all, settings.policies)

@@ -16,6 +16,7 @@ is what leads to `started` or `taken`: from then on the agent may act.
           uncertain
     I9    done failed             (nothing)                                   final
           refused dead
+    I10   retry                   started, under another agent's name         for what any one of several may have
 
 `uncertain` never leaves by itself (I6, I7 and I8 are a person's word or the agent's declaration), and `started` never
 becomes `started` again without I8: so no second hand-over can begin while the first may have run.
@@ -23,7 +24,7 @@ becomes `started` again without I8: so no second hand-over can begin while the f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
@@ -145,15 +146,31 @@ class Intents:
             in_chunks(list(keys), collect)
         return found
 
-    def begin(self, intent: Intent, *, idempotent: bool = False, ops: Sequence[Op] = ()) -> bool:
+    def begin(
+        self,
+        intent: Intent,
+        *,
+        idempotent: bool = False,
+        alone: bool = False,
+        instead_of: str = "",
+        ops: Sequence[Op] = (),
+    ) -> bool:
         """Note a decision before it is carried out; give False where the table forbids it, and write nothing.
 
         Usually `started` or `waiting`; a message that is not handed over at all may begin with its end (I1). The
-        operations are queued in the same transaction.
+        operations are queued in the same transaction. `alone`: one agent is to have it, so that nothing may have been
+        decided for another (I2). `instead_of`: what that agent was to be tried with again, known not to have begun,
+        is this one's now.
         """
         with self.db.write() as conn:
+            if instead_of and not _move(conn, intent, instead_of):
+                return False
+            if alone and _others(conn, intent):
+                return False
             old = _find(conn, intent.message_key, intent.agent)
             if not allowed(old.state if old else None, intent.state, idempotent=idempotent):
+                return False
+            if intent.state not in FINAL and _cancelled(conn, intent):
                 return False
             _put(conn, intent)
             _close_local(conn, intent)
@@ -219,6 +236,34 @@ class Intents:
         """Keep a message between agents of this machine; it never enters the branch."""
         with self.db.write() as conn:
             _add_local(conn, message, block)
+
+    def cancel_local(self, ident: str) -> bool:
+        """Take a local message back: no agent gets it any more. False when one may have begun, or has ended it.
+
+        Where it only waits (in an inbox, for another try, for a person) it is refused.
+        """
+        with self.db.write() as conn:
+            key = local_key(ident)
+            rows = conn.execute("SELECT agent, state FROM intents WHERE message_key = ?", (key,)).fetchall()
+            if any(row["state"] in FINAL or row["state"] in ("started", "taken") for row in rows):
+                return False
+            conn.execute("UPDATE locals SET open = 0, cancelled = 1 WHERE id = ?", (ident,))
+            for row in rows:
+                self.finish(key, row["agent"], "refused", reason="cancelled")
+            return True
+
+    def open_locals(self, known: Collection[str] = ()) -> tuple[list[str], list[Local]]:
+        """Give the keys of the local messages about which nothing was decided, and those of them not `known`."""
+        with self.db.read() as conn:
+            idents = [row[0] for row in conn.execute("SELECT id FROM locals WHERE open = 1 ORDER BY number")]
+            found: list[Local] = []
+
+            def collect(part: Sequence[str]) -> None:
+                query = f"SELECT * FROM locals WHERE id IN ({marks(len(part))}) ORDER BY number"
+                found.extend(_local(row) for row in conn.execute(query, part))
+
+            in_chunks([ident for ident in idents if local_key(ident) not in known], collect)
+        return [local_key(ident) for ident in idents], found
 
     def local(self, ident: str) -> Local | None:
         """Give a local message by its id."""
@@ -289,6 +334,29 @@ def _put(conn: Connection, intent: Intent) -> None:
             " reason, reply, seconds, usage, message_key, agent) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             values,
         )
+
+
+def _cancelled(conn: Connection, intent: Intent) -> bool:
+    """Tell whether a local message was taken back before anything was decided about this pair."""
+    if intent.message_key != local_key(intent.message_id):
+        return False
+    row = conn.execute("SELECT cancelled FROM locals WHERE id = ?", (intent.message_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _move(conn: Connection, intent: Intent, former: str) -> bool:
+    """Let another agent have what is due for another try; False when it is not due any more."""
+    changed = conn.execute(
+        "UPDATE intents SET agent = ? WHERE message_key = ? AND agent = ? AND state = 'retry'"
+        " AND NOT EXISTS (SELECT 1 FROM intents WHERE message_key = ? AND agent = ?)",
+        (intent.agent, intent.message_key, former, intent.message_key, intent.agent),
+    )
+    return changed.rowcount == 1
+
+
+def _others(conn: Connection, intent: Intent) -> bool:
+    query = "SELECT 1 FROM intents WHERE message_key = ? AND agent <> ?"
+    return conn.execute(query, (intent.message_key, intent.agent)).fetchone() is not None
 
 
 def _close_local(conn: Connection, intent: Intent) -> None:

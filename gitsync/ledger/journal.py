@@ -6,14 +6,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gitsync.ledger import folder, intents, queue
+from gitsync.ledger import folder, intents, queue, tasks
 from gitsync.ledger.db import Database
 
-MIGRATIONS = (queue.SCHEMA + folder.SCHEMA + intents.SCHEMA,)
+MIGRATIONS = (queue.SCHEMA + folder.SCHEMA + intents.SCHEMA, tasks.SCHEMA)
 
 
-class Journal(queue.Queue, folder.Folder, intents.Intents):
-    """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages.
+class Journal(queue.Queue, folder.Folder, intents.Intents, tasks.TaskRows):
+    """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages, tasks.
 
     Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it
     returns. The background process and the command line have it open at the same time. Raises StoreFailed with a

@@ -21,6 +21,11 @@ INTENT_STATES = (
     "dead",
 )
 
+TASK = "Task"
+"""The field of a message that carries a task: the task's id."""
+ASKED_BY = "Asked-By"
+"""The field of a local message that names who asked for the task in it; only this machine writes those."""
+
 
 @dataclass(frozen=True, slots=True)
 class Op:

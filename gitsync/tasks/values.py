@@ -15,10 +15,8 @@ STATES = ("QUEUED", "ASSIGNED", "IN_PROGRESS", "COMPLETED", "FAILED", "BLOCKED")
 ENDED = frozenset({"COMPLETED", "FAILED"})
 GENERAL = "general"
 """The type of a task that names none."""
-TASK = "Task"
-"""The field of a message that carries a task: its id. Such a message never becomes a task itself on this machine."""
-ASKED_BY = "Asked-By"
-"""The field that names who asked for the task; its policy counts."""
+TAKER = "(tasks)"
+"""Who has a message that asks for a task, in the journal: no agent can be called so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
