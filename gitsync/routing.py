@@ -18,7 +18,6 @@ _COMMON = frozenset(
         " which who will with you your"
     ).split(" ")
 )
-)
 
 
 class Candidate(Protocol):
