@@ -23,6 +23,7 @@ from gitsync.ledger.ledger import Ledger
 from gitsync.protocol.paths import status_path, valid_id
 from gitsync.protocol.status import AgentRow, Status, read_status, same_but_time
 from gitsync.sync.values import CycleResult, Facts
+from gitsync.tasks.asks import asks
 
 if TYPE_CHECKING:
     from gitsync.sync.engine import Engine
@@ -54,6 +55,9 @@ class Opened:
         self.mailbox = Mailbox(settings.mailbox, sync.branch, sync.remote, network_timeout=sync.network_timeout)
         self.seen: dict[str, str] = {}
         """The last sign of life of each machine by its ref; other threads may read it."""
+        self.waiting: Callable[[], tuple[str, ...]] = tuple
+        """What waits for a person besides what the journal knows; asked on any thread."""
+        self._memory: dict[str, Envelope] = {}
         self._engine: Engine | None = None
         self._last: CycleResult | None = None
 
@@ -101,9 +105,16 @@ class Opened:
         return self._engine
 
     def candidates(self) -> list[Envelope]:
-        """Return what may be handed to agents now."""
+        """Return what may be handed to agents now; what asks for a task is none of theirs."""
+        return [envelope for envelope in self._waiting() if not asks(envelope)]
+
+    def asked(self) -> list[Envelope]:
+        """Return the messages that ask for a task and are none yet."""
+        return [envelope for envelope in self._waiting() if asks(envelope)]
+
+    def _waiting(self) -> list[Envelope]:
         amend = [spec.name for spec in self.settings.agents if spec.amendments]
-        return candidates(self.ledger, self.journal, self.settings.machine.id, amend=amend)
+        return candidates(self.ledger, self.journal, self.settings.machine.id, amend=amend, memory=self._memory)
 
     def _untouched(self, ident: str) -> bool:
         """Say whether nothing was done with a message: no receipt on the branch, no hand-over here."""
@@ -181,7 +192,8 @@ class _Page:
         moment = clock.monotonic()
         if self._next is None or _without_queues(self._next[0]) != _without_queues(status):
             self._next = (status, moment)
-        if moment - self._next[1] >= HOLD:
+        called = status.blockers != self._told.blockers  # somebody is needed, or not any more: that is told at once
+        if called or moment - self._next[1] >= HOLD:
             self._told, self._next = status, None
         return self._told
 
@@ -203,7 +215,7 @@ class _Page:
         rows = []
         for spec in settings.agents:
             agent_state, queue = states.get(spec.name, ("offline", 0))
-            if agent_state == "starting":
+            if agent_state == "starting" and not self._opened.waiting():
                 return None  # the first health check decides; until then nothing is known that is worth a commit
             rows.append(AgentRow(spec.name, spec.kind, agent_state, spec.specialty, spec.types, queue))
         machine = settings.machine
@@ -214,7 +226,7 @@ class _Page:
             role=machine.role,
             agents=tuple(rows),
             capacity=(),
-            blockers=(),
+            blockers=self._opened.waiting(),
         )
 
 
@@ -305,7 +317,7 @@ def blockers(opened: Opened) -> list[str]:
     for intent in opened.journal.intents(("uncertain", "held")):
         why = f": {intent.reason}" if intent.reason else ""
         found.append(f"message {intent.message_id} for {intent.agent or 'the inbox'} is {intent.state}{why}")
-    return found
+    return [*opened.waiting(), *found]
 
 
 def _problems(last: CycleResult) -> list[str]:

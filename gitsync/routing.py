@@ -12,11 +12,11 @@ INBOX = "inbox"
 
 _WORD = re.compile(r"[^\W_]+")
 _COMMON = frozenset(
-    (
+    _WORD.findall(
         "a about all an and any are as at be but by can do for from have if in into is it its me my no not of on or"
         " our please so some than that the their them then there these they this those to up us was we what when"
         " which who will with you your"
-    ).split(" ")
+    )
 )
 
 

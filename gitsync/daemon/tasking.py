@@ -161,4 +161,9 @@ class Tasking:
 
 def rules_of(settings: Settings) -> Rules:
     """Give who takes what on this machine."""
-    return Rules(settings.agents, settings.routes, settings.route_all, settings.policies)
+    return Rules(
+        agents=settings.agents,
+        routes=settings.routes,
+        route_all=settings.route_all,
+        policies=settings.policies,
+    )

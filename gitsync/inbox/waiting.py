@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitsync.ledger.intents import FINAL
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.values import Intent, Local, Row, amended_key, base_key, local_key
+from gitsync.ledger.values import ASKED_BY, Intent, Local, Row, amended_key, base_key, local_key
 from gitsync.protocol.blocks import content_hash
 from gitsync.protocol.message import Message
 
@@ -38,12 +38,20 @@ class Envelope:
     intents: tuple[Intent, ...] = ()
 
 
-def candidates(ledger: Ledger, journal: Journal, machine_id: str, *, amend: Collection[str] = ()) -> list[Envelope]:
+def candidates(
+    ledger: Ledger,
+    journal: Journal,
+    machine_id: str,
+    *,
+    amend: Collection[str] = (),
+    memory: MutableMapping[str, Envelope] | None = None,
+) -> list[Envelope]:
     """Give what may be dispatched now, in the order of the branch; local messages last.
 
     That is: nothing on the branch settles it, and the journal has no intent for it, or one that a retry is due for.
     And for the agents in `amend`, which ask for amendments: a later text of what they have finished with. The cost
-    goes with what is open, and with what was amended.
+    goes with what is open, and with what was amended. `memory` is what the last call gave of local messages, which
+    never change: those are not read again.
     """
     retries = journal.intents(("retry",))
     retried = {intent.message_key for intent in retries}
@@ -51,8 +59,8 @@ def candidates(ledger: Ledger, journal: Journal, machine_id: str, *, amend: Coll
     decided = journal.decided(keys)
     wanted = {key for key in keys if key not in decided} | {key for key in retried if key == base_key(key)}
     rows = [row for row in ledger.by_keys(sorted(wanted)) if not row.withdrawn]
-    local = [one for one in journal.locals(open_only=True) if one.key not in retried]
-    local += [one for key in sorted(retried) if (one := _local(journal, key)) is not None]
+    local = [one for one in _open_locals(journal, memory if memory is not None else {}) if one.key not in retried]
+    again = [one for key in sorted(retried) if (one := _local(journal, key)) is not None]
     intents: dict[str, list[Intent]] = {}
     for key, of_message in journal.intents_for(sorted({base_key(key) for key in retried})).items():
         for intent in of_message:
@@ -62,8 +70,20 @@ def candidates(ledger: Ledger, journal: Journal, machine_id: str, *, amend: Coll
     return [
         *(envelope(row, machine_id, intents.get(row.key, ())) for row in rows),
         *_amended(ledger, journal, machine_id, amend, intents),
-        *(local_envelope(one, intents.get(one.key, ())) for one in local),
+        *local,
+        *(local_envelope(one, intents.get(one.key, ())) for one in again),
     ]
+
+
+def _open_locals(journal: Journal, memory: MutableMapping[str, Envelope]) -> list[Envelope]:
+    known = dict(memory)
+    keys, news = journal.open_locals(known)
+    fresh = {one.key: local_envelope(one) for one in news}
+    for key in known.keys() - set(keys):
+        memory.pop(key, None)
+    for key, one in fresh.items():
+        memory[key] = one
+    return [found for key in keys if (found := fresh.get(key) or known.get(key)) is not None]
 
 
 def _amended(
@@ -140,13 +160,14 @@ def envelope(row: Row, machine_id: str, intents: Sequence[Intent] = ()) -> Envel
 
 
 def local_envelope(local: Local, intents: Sequence[Intent] = ()) -> Envelope:
-    """Put a message of this machine to itself on its way."""
+    """Put a message of this machine to itself on its way; who asked for the task that it carries counts as sender."""
     machine = local.message.sender.partition("/")[0]
     agents = _agents(local.message, machine)
+    asked = next((value for name, value in local.message.fields if name == ASKED_BY), "")
     return Envelope(
         key=local.key,
         message=local.message,
-        sender=machine,
+        sender=asked.partition("/")[0] or machine,
         agent=agents[0] if agents else "",
         content=content_hash(local.block),
         agents=agents,
