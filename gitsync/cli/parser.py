@@ -25,6 +25,9 @@ exit codes: 0 ok, 1 error with a remedy, 2 usage, 3 refused by policy,
 PRIORITIES = ("low", "normal", "high", "urgent")
 """Those of `gitsync.protocol.message`, which would take longer to load than all of this."""
 
+TASK_STATES = ("QUEUED", "ASSIGNED", "IN_PROGRESS", "COMPLETED", "FAILED", "BLOCKED")
+"""Those of `gitsync.tasks.values`."""
+
 AN_ID = "a message; the first characters are enough"
 
 Add = Callable[..., Any]
@@ -74,6 +77,7 @@ def build() -> Parser:
 
     _machine(verb)
     _writing(verb)
+    _tasks(verb)
     _reading(verb)
     _files(verb)
     _people(verb)
@@ -117,7 +121,14 @@ def _machine(verb: Add) -> None:
     )
     sub.add_argument("--accept-deletions", action="store_true", help="the many deletions are meant")
     verb("status", "status:status", "fleet and this computer: who is alive, last contact, queue, blockers", json=True)
-    verb("agents", "status:agents", "the agents of this computer", json=True)
+    sub = verb("agents", "agents:agents", "the agents of this computer; start, stop or drain one", json=True)
+    sub.add_argument(
+        "action",
+        nargs="?",
+        choices=["start", "stop", "restart", "drain", "resume"],
+        help="run its program (also after it was given up), end it, both; give it nothing new, give it work again",
+    )
+    sub.add_argument("name", nargs="?", metavar="NAME", help="the agent")
 
 
 def _body(sub: Parser) -> None:
@@ -161,6 +172,40 @@ def _writing(verb: Add) -> None:
 
     sub = verb("withdraw", "writing:withdraw", "take back a message of this computer")
     sub.add_argument("id", metavar="ID", help=AN_ID)
+
+
+def _tasks(verb: Add) -> None:
+    sub = verb("tasks", "tasking:tasks", "the tasks of this computer, newest first", json=True)
+    sub.add_argument("--status", choices=TASK_STATES, help="only those that stand so")
+    sub.add_argument("--limit", type=int, metavar="N", help="the newest N (default: 50 on a terminal, else all)")
+
+    task = verb("task", "tasking:tasks", "ask for a task, look at one, cancel one")
+    actions = task.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, run: str, says: str) -> Parser:
+        sub: Parser = actions.add_parser(name, help=says, description=says, formatter_class=_Raw)
+        sub.set_defaults(run=run)
+        sub.add_argument("--dir", type=Path, metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        return sub
+
+    sub = action("submit", "tasking:submit", "ask for a task; print its id")
+    sub.add_argument("type", metavar="TYPE", help="what kind of work it is; it decides who does it")
+    given = sub.add_mutually_exclusive_group()
+    given.add_argument("content", nargs="?", metavar="CONTENT", help="what is to be done; - is standard input")
+    given.add_argument("-f", "--file", type=Path, metavar="FILE", help="take the content from a file")
+    sub.add_argument("--subject", metavar="TEXT", help="one line (default: the first of the content)")
+    sub.add_argument("--as", dest="sender", metavar="AGENT", help="ask as this agent of this computer")
+    sub.add_argument("--priority", choices=PRIORITIES, default="normal", help="how urgent it is (default: normal)")
+    sub.add_argument("--deadline", metavar="S", help="failed when it is not done by then: from now, seconds or 2h")
+    sub.add_argument("--retries", type=int, metavar="N", help="try again so often after it is known to have failed")
+    sub.add_argument("--to", metavar="AGENT", help="this agent of this computer, whatever the type")
+    sub.add_argument("--wait", metavar="S", help="wait for the result, seconds or 5m; print it")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+    sub = action("show", "tasking:show", "one task with its history")
+    sub.add_argument("id", metavar="ID", help="a task; the first characters are enough")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+    sub = action("cancel", "tasking:cancel", "end a task; what an agent has begun is not undone")
+    sub.add_argument("id", metavar="ID", help="a task; the first characters are enough")
 
 
 def _reading(verb: Add) -> None:

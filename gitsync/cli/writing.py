@@ -14,8 +14,8 @@ from gitsync.errors import EXIT_OK, GitsyncError, Refused, UsageError
 
 def send(args: Namespace) -> int:
     """Send a message; print its id."""
-    body = _body(args)
-    wait = _seconds(args.wait)
+    body = body_of(args)
+    wait = seconds_of(args.wait)
     with opened(args) as stores:
         # Into the journal from here, also beside a running process: one that dies while it is asked leaves nobody
         # in doubt whether the message was taken.
@@ -28,8 +28,8 @@ def reply(args: Namespace) -> int:
     """Answer a message, in its thread."""
     from gitsync.outbox import reply as answer
 
-    body = _body(args)
-    wait = _seconds(args.wait)
+    body = body_of(args)
+    wait = seconds_of(args.wait)
     with opened(args) as stores:
         message = answer(
             stores.journal,
@@ -157,7 +157,8 @@ def _sender(args: Namespace, stores: Stores) -> str | None:
     return name
 
 
-def _body(args: Namespace) -> str:
+def body_of(args: Namespace) -> str:
+    """Take the text from where the call says; empty where it says nothing."""
     if args.message is not None:
         return str(args.message)
     try:
@@ -181,7 +182,8 @@ def _body(args: Namespace) -> str:
         ) from None
 
 
-def _seconds(text: str | None) -> float | None:
+def seconds_of(text: str | None, option: str = "--wait") -> float | None:
+    """Read a time as people give it: plain seconds, or a duration."""
     if text is None:
         return None
     from gitsync.config.units import parse_duration
@@ -189,4 +191,4 @@ def _seconds(text: str | None) -> float | None:
     try:
         return parse_duration(text if not text.replace(".", "", 1).isdigit() else text + "s")
     except ValueError:
-        raise UsageError(f"--wait {text!r} is not a time", "", "use seconds, or 250ms 5s 5m 2h 1d") from None
+        raise UsageError(f"{option} {text!r} is not a time", "", "use seconds, or 250ms 5s 5m 2h 1d") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
@@ -30,8 +31,16 @@ def verbs() -> dict[str, argparse.ArgumentParser]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             shown = {choice.dest for choice in action._choices_actions}
-            return {name: sub for name, sub in action.choices.items() if name in shown}
+            return dict(_with_actions({name: sub for name, sub in action.choices.items() if name in shown}))
     raise AssertionError("the parser has no verbs")
+
+
+def _with_actions(found: Mapping[str, argparse.ArgumentParser]) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for name, parser in found.items():
+        yield name, parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                yield from ((f"{name} {deed}", sub) for deed, sub in action.choices.items())
 
 
 def document() -> str:
