@@ -20,12 +20,13 @@ from gitsync.config.load import reload
 from gitsync.config.settings import Settings
 from gitsync.daemon import presence
 from gitsync.daemon.delivering import Delivering
-from gitsync.daemon.events import Feed, tell_arrivals, tell_cycle
+from gitsync.daemon.events import Feed, tell_arrivals, tell_cycle, tell_delivery, tell_instance, tell_task
 from gitsync.daemon.metrics import Metrics
 from gitsync.daemon.schedule import Facts, unhealthy
 from gitsync.daemon.server import Server, listen
 from gitsync.daemon.syncing import Syncing
 from gitsync.daemon.tasking import Tasking
+from gitsync.dispatch.events import Event
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.machine import Opened, open_machine
 from gitsync.sync.engine import CycleResult
@@ -35,8 +36,6 @@ log = logging.getLogger(__name__)
 
 COMMANDS_END = 10.0
 """Seconds to wait for a command that works on the clone, such as `gitsync sync` without a process."""
-HEALTH_EVERY = 30.0
-"""Seconds between two checks of the agents."""
 AFTER_WAKE = 0.005
 """Seconds from a wake until a look at what waits here: in them the fetch gets started, which takes longer."""
 LOCK_EVERY = 3.0
@@ -85,7 +84,15 @@ class Process:
                 lambda: self.opened.engine(on_ingest=partial(self._arrived, loop), agents=self.agent_states)
             )
             syncing.open(self.opened, engine)
-            self.delivering = Delivering(settings, syncing)
+            self.delivering = Delivering(settings, syncing, on_event=self._happened)
+            self.delivering.registry.changes = partial(tell_instance, self.feed)
+            self.tasking = Tasking(
+                settings,
+                self.opened,
+                look=self.delivering.look,
+                nudge=syncing.nudge,
+                publish=partial(tell_task, self.feed),
+            )
             await self.delivering.recover()
 
             server = Server(create_app(control(self), token=self._token, hosts=frozenset({settings.api.host})), sock)
@@ -94,11 +101,12 @@ class Process:
             stack.callback(self.feed.close)
             stack.callback(presence.remove, settings.daemon_file, pid=self.pid)
             stack.push_async_callback(syncing.last_push)
+            stack.push_async_callback(self.tasking.stop)
             stack.push_async_callback(self.delivering.stop)
             self.delivering.start()
+            self.tasking.start()
             stack.push_async_callback(syncing.stop)
             syncing.start()
-            syncing.every(HEALTH_EVERY, self.delivering.check)
             syncing.every(LOCK_EVERY, partial(self._look_at, lock))
             presence.write(settings.daemon_file, pid=self.pid, port=self.port, since=self.since)
             log.info("machine %s is up, port %d", settings.machine.id, self.port)
@@ -150,7 +158,7 @@ class Process:
         """Take a hint from another machine, or from a command: something is there to be fetched or pushed."""
         self.syncing.active()
         self.syncing.nudge()
-        asyncio.get_running_loop().call_later(AFTER_WAKE, self.delivering.look)
+        asyncio.get_running_loop().call_later(AFTER_WAKE, self._look)
 
     def agent_states(self) -> dict[str, tuple[str, int]]:
         """Return state and queue length of each agent."""
@@ -185,6 +193,7 @@ class Process:
         self.syncing.settings = new.sync
         logging.getLogger().setLevel(new.log.level.upper())
         await self.delivering.reconfigure(new)
+        self.tasking.configure(new)
         await self.syncing.on_git_thread(lambda: self.syncing.engine.configure(new.sync, new.machine))
         log.info("settings reread")
         return []
@@ -199,7 +208,7 @@ class Process:
             contact_age=None if engine.contact is None else now - engine.contact,
             pending_age=engine.oldest_pending_age,
             halted=last.error if last is not None and stuck else None,
-            fallen=(*self.syncing.fallen, *self.delivering.fallen),
+            fallen=(*self.syncing.fallen, *self.delivering.fallen, *self.tasking.fallen),
         )
 
     def unhealthy(self) -> tuple[str, ...]:
@@ -208,7 +217,7 @@ class Process:
 
     def _arrived(self, loop: asyncio.AbstractEventLoop) -> None:
         """Be told on the git thread, in the middle of a cycle, that the ledger has something new."""
-        loop.call_soon_threadsafe(self.delivering.look)
+        loop.call_soon_threadsafe(self._look)
 
     def _cycle_done(self, result: CycleResult) -> None:
         self.metrics.cycle(result)
@@ -216,6 +225,19 @@ class Process:
         tell_arrivals(self.feed, self.opened.ledger, self.settings.machine.id, result.received)
         self._cycle = result
         self.delivering.look()
+        if result.received:
+            self.tasking.arrived()
+
+    def _look(self) -> None:
+        """Look at what waits here, for agents and among the tasks."""
+        self.delivering.look()
+        self.tasking.arrived()
+
+    def _happened(self, event: Event) -> None:
+        """Be told what the dispatcher did; tasks first, they depend on it."""
+        self.tasking.note(event)
+        self.metrics.delivery(event)
+        tell_delivery(self.feed, event)
 
     def _token(self) -> str:
         try:
