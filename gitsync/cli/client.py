@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitsync import clock
+from gitsync.api.failures import heard
 from gitsync.config.settings import Settings
-from gitsync.errors import EXIT_ERROR, GitsyncError, Refused, TryLater, UsageError
+from gitsync.errors import GitsyncError
 
 QUICK = 2.0
 """Seconds a reading request may take; the answer is in memory."""
 
 DYING = 2.0
 """Seconds for which a process that was killed may still look alive to others."""
-
-_BY_EXIT = {2: UsageError, 3: Refused, 75: TryLater}
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class Client:
             connection.close()
         if answer.status < 300 or answer.status == also:
             return value
-        raise _failure(answer.status, value)
+        raise heard(answer.status, value, answer.getheader("Retry-After"))
 
     def _secret(self) -> str:
         try:
@@ -131,25 +130,6 @@ class Client:
                 f"{self._token}: {error.strerror}",
                 "run: gitsync init   (it writes a new one), then gitsync restart",
             ) from error
-
-
-def _failure(status: int, value: Any) -> GitsyncError:
-    error = value.get("error", {}) if isinstance(value, dict) else {}
-    if not isinstance(error, dict):
-        error = {"message": str(error)}
-    what = str(error.get("message") or f"the process answered with status {status}")
-    kind = _BY_EXIT.get(error.get("exit", EXIT_ERROR), UsageError if status == 422 else GitsyncError)
-    return kind(what, str(error.get("why") or ""), str(error.get("remedy") or ""))
-
-
-def ended(settings: Settings, process: Running) -> bool:
-    """Say whether a process that did not answer is over: one that was just killed takes a moment to go."""
-    deadline = clock.monotonic() + DYING
-    while running(settings) == process:
-        if clock.monotonic() > deadline:
-            return False
-        clock.sleep(0.02)
-    return True
 
 
 def connect(settings: Settings) -> Client | None:

@@ -58,7 +58,7 @@ class Server:
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http="h11",
+            http="auto",  # httptools where it is installed
             ws="none",
             lifespan="off",
             log_config=None,
