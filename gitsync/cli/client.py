@@ -132,6 +132,16 @@ class Client:
             ) from error
 
 
+def ended(settings: Settings, process: Running) -> bool:
+    """Say whether a process that did not answer is over: one that was just killed takes a moment to go."""
+    deadline = clock.monotonic() + DYING
+    while running(settings) == process:
+        if clock.monotonic() > deadline:
+            return False
+        clock.sleep(0.02)
+    return True
+
+
 def connect(settings: Settings) -> Client | None:
     """Return a client for the running process, None where there is none."""
     found = running(settings)
