@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+from gitsync.cli.streams import give_up_output, mend, output_fails
 from gitsync.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, GitsyncError
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one call of the program and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    mend()
     args: Namespace | None = None
     try:
         args = _parse(words)
@@ -33,21 +32,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
         return EXIT_OK
     except GitsyncError as error:
         _tell(error.what, error.why, error.remedy)
         if error.exit_code == EXIT_ERROR:  # the others say all there is: a wrong call, a refusal, a remote that is away
             _keep_traceback(args)
         return error.exit_code
-    except Exception as error:
-        kept = _keep_traceback(args)
-        _tell(
-            f"an unexpected failure: {type(error).__name__}",
-            str(error),
-            f"please report it; the traceback is in {kept}" if kept else "please report it",
-        )
+    except OSError as error:
+        if not output_fails():
+            return _unexpected(args, error)
+        give_up_output()
+        _tell("cannot write the output", error.strerror or str(error), "what was asked for may be done all the same")
         return EXIT_ERROR
+    except Exception as error:
+        return _unexpected(args, error)
+
+
+def _unexpected(args: Namespace | None, error: Exception) -> int:
+    kept = _keep_traceback(args)
+    _tell(
+        f"an unexpected failure: {type(error).__name__}",
+        str(error),
+        f"please report it; the traceback is in {kept}" if kept else "please report it",
+    )
+    return EXIT_ERROR
 
 
 def _parse(words: list[str]) -> Namespace:
@@ -74,10 +83,11 @@ def _function(run: str) -> Callable[[Namespace], int]:
 def _tell(what: str, why: str, remedy: str) -> None:
     from gitsync.cli.terminal import clean_line
 
-    print(f"gitsync: {clean_line(what)}", file=sys.stderr)
-    for line in (why, remedy):
-        if line:
-            print(f"  {clean_line(line)}", file=sys.stderr)
+    with suppress(OSError):  # a full disk, or nobody there: the exit code says it
+        print(f"gitsync: {clean_line(what)}", file=sys.stderr)
+        for line in (why, remedy):
+            if line:
+                print(f"  {clean_line(line)}", file=sys.stderr)
 
 
 def _keep_traceback(args: Namespace | None) -> str | None:

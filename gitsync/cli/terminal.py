@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 # C0 without \t and \n, DEL, C1, bidirectional controls, line and paragraph separators, lone surrogates.
@@ -57,7 +58,8 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Tell the person something beside the result, on standard error."""
-    print(clean(text), file=sys.stderr)
+    with suppress(OSError):  # no reason to leave what was begun undone
+        print(clean(text), file=sys.stderr)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, wide: str = "") -> None:

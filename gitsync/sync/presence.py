@@ -28,6 +28,8 @@ from gitsync.sync.values import author
 log = logging.getLogger(__name__)
 
 PROTOCOL = "1"
+ATTEMPTS = 16
+"""Beats without an answer that are remembered as ours."""
 ACTIVE = 45 * 60
 """Seconds since its last beat for which a machine counts as active."""
 
@@ -113,7 +115,7 @@ class Presence:
         self._bound = binding(mailbox.path)
         self._install = self._bind()
         self._beat = journal.meta("beat")
-        self._attempt = journal.meta("beat_attempt")
+        self._attempts = (journal.meta("beat_attempt") or "").split()
         self._at: float | None = None
         self._seen: str | None = None
         self._looked = False
@@ -167,7 +169,7 @@ class Presence:
         if seen is None:
             self._clear_double()
             return None
-        if seen in (self._beat, self._attempt):
+        if seen == self._beat or seen in self._attempts:
             if seen != self._beat:
                 self._confirm(seen)
             self._clear_double()
@@ -270,8 +272,9 @@ class Presence:
         if self._at is not None and now - self._at < age and not taking:
             return None
         sha = self._write()
-        self._attempt = sha
-        self._journal.set_meta("beat_attempt", sha)
+        # Not only the last: the push of a process that was killed may still be under way, and land before this one.
+        self._attempts = [*self._attempts[1 - ATTEMPTS :], sha]
+        self._journal.set_meta("beat_attempt", " ".join(self._attempts))
         return Update(self._mailbox.machine_ref(self.machine.id), sha, self._seen or "")
 
     def _write(self, *, contested: bool = False) -> str:
@@ -290,8 +293,8 @@ class Presence:
 
     def told(self, answer: Pushed, now: float) -> None:
         """Take the remote's answer to a beat; a lost lease is looked into at the next fetch."""
-        if answer.ok and self._attempt is not None:
-            self._confirm(self._attempt)
+        if answer.ok and self._attempts:
+            self._confirm(self._attempts[-1])
             self._seen = self._beat
             self._at = now
             if self._journal.meta("take_over") is not None:
@@ -313,7 +316,7 @@ class Presence:
 
     def _confirm(self, sha: str) -> None:
         self._beat = sha
-        self._attempt = None
+        self._attempts = []  # the others were to replace what this one replaced, so they come too late
         self._journal.set_meta("beat", sha)
         self._journal.set_meta("beat_attempt", None)
 

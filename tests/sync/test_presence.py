@@ -76,6 +76,31 @@ def test_18_a_newcomer_with_a_taken_id(world: World) -> None:
     assert PAGE not in world.remote.files()
 
 
+def test_18_a_sign_of_life_that_arrives_after_its_process_was_killed_is_ours(world: World) -> None:
+    """Whoever kills a process does not kill the git that it had started; the next process is at work by then."""
+    one = world.computer("1", machine_ref_rides=0.0)
+    one.cycle()
+    under_way = one.engine._presence.riding(clock.monotonic())
+    assert under_way is not None
+    one.restart()
+
+    def arrives(point: str) -> None:
+        if point == "5-attempted":
+            one.fault = lambda _point: None
+            lease = f"--force-with-lease={under_way.ref}:{under_way.expect}"
+            one.git("push", "-q", lease, "origin", f"{under_way.new}:{under_way.ref}")
+
+    one.fault = arrives
+    one.send("2")
+    assert one.cycle().state == "ok"
+    assert world.remote.refs()[REF] == under_way.new
+    assert one.cycle().state == "ok"
+    one.send("2")
+    assert one.cycle().sent == 1
+    assert one.cycle().state == "ok"
+    assert world.remote.refs()[REF] != under_way.new
+
+
 def test_a_lost_journal_in_the_same_place_is_no_double(world: World) -> None:
     one, _ = pair(world)
     one.stop()
