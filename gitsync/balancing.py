@@ -86,6 +86,11 @@ class Breaker:
         """Note that the agent did its work: whatever was before is over."""
         self._row, self._until, self._trial = 0, None, False
 
+    def recover(self, now: float) -> None:
+        """Note that the agent is said to be well again: the trial may come at once."""
+        if self._until is not None:
+            self._until = min(self._until, now)
+
     def left(self, *, trial: bool = False) -> None:
         """Note that a hand-over ended without telling anything about the agent."""
         if trial:

@@ -63,7 +63,8 @@ class Outcome:
     """Say what became of a delivery.
 
     `started` is False only where the work is known not to have begun: then it may be given again (I2).
-    `uncertain` is for what nobody can know: the other side vanished with the request in its hands.
+    `uncertain` is for what nobody can know: the other side vanished with the request in its hands. `blameless` says
+    of a failure that the agent itself is well: it answered that it will not have this, or not now.
     """
 
     kind: OutcomeKind
@@ -72,6 +73,7 @@ class Outcome:
     started: bool = True
     retry_after: float | None = None
     usage: dict[str, Any] | None = None
+    blameless: bool = False
 
 
 class Agent(Protocol):

@@ -86,6 +86,7 @@ class ClaudeAgent:
             started=bool(answer.get("started", True)),
             retry_after=answer.get("retry_after"),
             usage=answer.get("usage"),
+            blameless=answer.get("retry_after") is not None,
         )
 
     async def health(self) -> tuple[str, str]:

@@ -148,7 +148,9 @@ class _Run:
             return Outcome(kind="done", reply=text)
         reply, failed, usage = result
         if failed:
-            return Outcome(kind="failed", reason=reply[-500:] or "the agent reports an error", usage=usage)
+            return Outcome(
+                kind="failed", reason=reply[-500:] or "the agent reports an error", usage=usage, blameless=True
+            )
         return Outcome(kind="done", reply=reply, usage=usage)
 
     async def end(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gitsync import clock
@@ -33,6 +33,8 @@ class Books:
         self._journal = journal
         self._machine = machine
         self._owed: list[Deed] = []
+        self._asked: list[tuple[Deed, asyncio.Future[bool]]] = []
+        self._writing: asyncio.Task[None] | None = None
 
     async def settle(self, envelope: Envelope, settle: Settle) -> bool:
         """Write a decision that hands over nothing; False when another was faster."""
@@ -40,18 +42,24 @@ class Books:
         intent = _intent(envelope, settle.agent, settle.state, reason=settle.reason)
         outcome, reason = ("received", "") if waiting else (settle.state, settle.reason)
         ops = receipt(envelope, settle.agent, outcome, clock.stamp(), reason=reason)
-        return await asyncio.to_thread(self._journal.begin, intent, ops=ops)
+        alone = not envelope.agents
+        return await self._do(lambda: self._journal.begin(intent, alone=alone, ops=ops))
 
     async def plan(self, envelope: Envelope, agent: str) -> bool:
         """Note that a message is also for this agent, before any of its agents gets it."""
         intent = _intent(envelope, agent, "retry", attempt=0)
-        return await asyncio.to_thread(self._journal.begin, intent)
+        return await self._do(lambda: self._journal.begin(intent))
 
     async def begin(self, job: Job, *, idempotent: bool) -> bool:
         """Write the intent, after which the agent may be given the message; False where I2 forbids it."""
         intent = _intent(job.envelope, job.agent, "started", attempt=job.attempt)
         ops = receipt(job.envelope, job.agent, "received", clock.stamp()) if job.attempt == 1 else []
-        return await asyncio.to_thread(self._journal.begin, intent, idempotent=idempotent, ops=ops)
+        former = job.planned if job.planned != job.agent else ""
+        # What names no agent is for one of several, whoever was first: the journal has the last word (I2).
+        alone = not job.envelope.agents
+        return await self._do(
+            lambda: self._journal.begin(intent, idempotent=idempotent, alone=alone, instead_of=former, ops=ops)
+        )
 
     async def retry(self, job: Job, outcome: Outcome, not_before: float) -> None:
         """Write that it is to be tried again."""
@@ -61,8 +69,10 @@ class Books:
             lambda: self._journal.finish(key, agent, "retry", reason=reason, usage=usage, not_before=not_before)
         )
 
-    async def conclude(self, job: Job, outcome: Outcome, state: str, reason: str, seconds: float) -> bool:
-        """Write the end: state, receipt and reply in one transaction; True when the reply is for this machine."""
+    async def conclude(
+        self, job: Job, outcome: Outcome, state: str, reason: str, seconds: float
+    ) -> tuple[str | None, bool]:
+        """Write the end: state, receipt and reply in one transaction; give the reply's id, and if it stays here."""
         envelope, agent, now = job.envelope, job.agent, clock.stamp()
         reply = None
         if state == "done" and outcome.reply:
@@ -92,7 +102,7 @@ class Books:
                 local=local,
             )
         )
-        return bool(local)
+        return reply_id, bool(local)
 
     async def abandon(self, intent: Intent, *, again: bool, reason: str) -> None:
         """Write that a hand-over was cut off: to be tried again where that is safe, else uncertain."""
@@ -108,8 +118,14 @@ class Books:
         return await asyncio.to_thread(self._journal.intents, ["started"])
 
     async def found(self, job: Job) -> Intent | None:
-        """Return what the journal says about a job."""
+        """Return what the journal says about a job, once all that was asked for is written."""
+        await self.rest()
         return await asyncio.to_thread(self._journal.intent, *job.name)
+
+    async def rest(self) -> None:
+        """Wait until all that was asked for is written, or owed."""
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
 
     async def pay(self) -> None:
         """Write what the disk did not take before, in order."""
@@ -122,10 +138,39 @@ class Books:
 
     async def _write(self, deed: Deed) -> None:
         try:
-            await asyncio.to_thread(deed)
+            await self._do(deed)
         except GitsyncError:
             log.exception("the journal takes nothing at the moment")
             self._owed.append(deed)
+
+    async def _do(self, deed: Deed) -> bool:
+        """Write soon, in one transaction with whatever else is asked for until then: each waits for the disk."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asked.append((deed, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all(), name="journal")
+        return await done
+
+    async def _write_all(self) -> None:
+        try:
+            while self._asked:
+                asked, self._asked = self._asked, []
+                answers = await asyncio.to_thread(self._together, [deed for deed, _ in asked])
+                for (_, done), answer in zip(asked, answers, strict=True):
+                    if done.done():
+                        continue  # whoever asked was cancelled
+                    if isinstance(answer, bool):
+                        done.set_result(answer)
+                    else:
+                        done.set_exception(answer)
+        finally:
+            self._writing = None
+
+    def _together(self, deeds: Sequence[Deed]) -> list[bool | Exception]:
+        try:
+            return list(self._journal.together(deeds))
+        except Exception as error:
+            return [error] if len(deeds) == 1 else [self._together([deed])[0] for deed in deeds]
 
 
 def _intent(envelope: Envelope, agent: str, state: str, *, attempt: int = 1, reason: str = "") -> Intent:

@@ -114,11 +114,16 @@ def decide(
     first = specs[found.agents[0]]
     if first.kind == "inbox" and not envelope.claim:
         return Settle(first.name, "waiting", found.reason)
-    if envelope.suspect and not first.idempotent and first.kind != "inbox":
+    if envelope.suspect and not _harmless(first):
         return Settle(first.name, "uncertain", "the journal was lost: it may have been handed over before")
     if automatic(message) and auto_replies >= settings.turn_budget:
         return Settle(first.name, "held", f"turn budget: {auto_replies} automatic replies in this thread")
-    return Hand(found.agents, fits=_fits(found, message.type))
+    able = found.agents if not envelope.suspect else tuple(name for name in found.agents if _harmless(specs[name]))
+    return Hand(able, fits=_fits(found, message.type))
+
+
+def _harmless(spec: AgentSpec) -> bool:
+    return spec.idempotent or spec.kind == "inbox"
 
 
 def _fits(found: Route, kind: str) -> bool:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from gitsync import clock
+from gitsync.dispatch.decide import Envelope, Settle
+from gitsync.dispatch.lanes import Job
+from gitsync.ledger.values import Intent
+
+log = logging.getLogger(__name__)
 
 What = Literal["assigned", "unassigned", "begun", "retry", "concluded", "settled"]
 
@@ -45,3 +54,71 @@ class Running:
     message_id: str
     subject: str
     since: float
+
+
+class Teller:
+    """Tell the watcher what happens; what goes wrong there is left to the log."""
+
+    def __init__(self, observe: Callable[[Event], None]) -> None:
+        self._observe = observe
+
+    def tell(self, what: What, job: Job, *, state: str = "", reason: str = "") -> None:
+        """Tell about a job as it stands."""
+        self._say(replace(_of(job.envelope, what), agent=job.agent, attempt=job.attempt, state=state, reason=reason))
+
+    def concluded(
+        self, job: Job, state: str, reason: str, seconds: float, reply_id: str | None, reply: str | None
+    ) -> None:
+        """Tell the end of a hand-over."""
+        self._say(
+            replace(
+                _of(job.envelope, "concluded"),
+                agent=job.agent,
+                attempt=job.attempt,
+                state=state,
+                reason=reason,
+                seconds=seconds,
+                reply_id=reply_id,
+                reply=reply or None,
+            )
+        )
+
+    def settled(self, envelope: Envelope, settle: Settle) -> None:
+        """Tell of a decision that hands over nothing."""
+        event = _of(envelope, "settled")
+        self._say(replace(event, agent=settle.agent, state=settle.state, reason=settle.reason))
+
+    def abandoned(self, intent: Intent, again: bool, reason: str) -> None:
+        """Tell of a hand-over that was cut off."""
+        self._say(
+            Event(
+                at=clock.unix(),
+                what="retry" if again else "concluded",
+                key=intent.message_key,
+                message_id=intent.message_id,
+                sender=intent.sender,
+                agent=intent.agent,
+                attempt=intent.attempt,
+                state="retry" if again else "uncertain",
+                reason=reason,
+            )
+        )
+
+    def _say(self, event: Event) -> None:
+        try:
+            self._observe(event)
+        except Exception:  # who watches must not stop what is watched
+            log.exception("nobody heard: %s of message %s", event.what, event.message_id)
+
+
+def _of(envelope: Envelope, what: What) -> Event:
+    message = envelope.message
+    return Event(
+        at=clock.unix(),
+        what=what,
+        key=envelope.key,
+        message_id=message.id,
+        subject=message.subject,
+        sender=message.sender,
+        type=message.type,
+    )

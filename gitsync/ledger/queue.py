@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
@@ -41,6 +41,11 @@ class Queue:
     """The rows of the journal that wait for the branch. Each method is one transaction."""
 
     db: Database
+
+    def together(self, deeds: Sequence[Callable[[], bool]]) -> list[bool]:
+        """Do several writes in one transaction, which waits for the disk once; all of them are written or none."""
+        with self.db.write():
+            return [deed() for deed in deeds]
 
     def meta(self, key: str) -> str | None:
         """Read a fact that some room keeps about this machine; each names its own keys."""

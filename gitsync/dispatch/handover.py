@@ -1,0 +1,175 @@
+"""One hand-over, from the intent to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from gitsync import clock
+from gitsync.agents.base import Agent, Outcome
+from gitsync.dispatch.arrivals import Threads
+from gitsync.dispatch.books import Books
+from gitsync.dispatch.decide import backoff
+from gitsync.dispatch.events import Teller
+from gitsync.dispatch.lanes import Job, Lanes
+from gitsync.dispatch.papers import delivery
+from gitsync.dispatch.settings import DispatchSettings
+from gitsync.dispatch.standing import Standing
+from gitsync.errors import GitsyncError
+from gitsync.ledger.values import Intent
+from gitsync.protocol.message import Message
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 5.0
+"""Before another try, when the disk or the remote is away (s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Say how it went on: `over` when the message is through here, `posted` when a reply stays on this machine."""
+
+    over: bool
+    posted: bool = False
+
+
+class Handover:
+    """Give a message to an agent and write down what became of it."""
+
+    def __init__(
+        self,
+        agents: Mapping[str, Agent],
+        settings: DispatchSettings,
+        lanes: Lanes,
+        standing: Standing,
+        books: Books,
+        threads: Threads,
+        teller: Teller,
+        *,
+        still_ours: Callable[[Job], Awaitable[bool | None]],
+        changed: Callable[[], None],
+        failed: Callable[[str], None],
+        fault: Callable[[str], None],
+    ) -> None:
+        self._agents = agents
+        self._settings = settings
+        self._lanes = lanes
+        self._standing = standing
+        self._books = books
+        self._threads = threads
+        self._teller = teller
+        self._still_ours = still_ours
+        self._changed = changed
+        self._failed = failed
+        self._fault = fault
+
+    async def run(self, job: Job) -> End:
+        """Carry out a job that has its place; it is queued again, or forgotten, when this returns."""
+        stage = "before"
+        try:
+            if job.envelope.claim and job.attempt == 1:
+                ours = await self._still_ours(job)
+                if not ours:
+                    self._standing.end(job, None)
+                    return self._drop(job) if ours is False else self._later(job)
+            # Only a model is given the thread; the others find it with `gitsync thread`.
+            thread = await self._thread(job.envelope.message) if self._agents[job.agent].kind == "claude" else []
+            stage = "begun"
+            if not await self._books.begin(job, idempotent=self._agents[job.agent].spec.idempotent):
+                self._standing.end(job, None)
+                return self._drop(job)
+            self._teller.tell("begun", job, state="started")
+            machine, turns = self._settings.machine.id, self._settings.history_turns
+            given = delivery(job.envelope, job.agent, job.attempt, machine, thread, turns)
+            self._fault("7-begun")
+            stage = "given"
+            before = clock.monotonic()
+            try:
+                outcome = await self._agents[job.agent].deliver(given)
+            except Exception as error:  # a defect of an agent's own must not stop the others
+                log.exception("agent %s", job.agent)
+                outcome = Outcome(kind="uncertain", reason=f"{type(error).__name__}: {error}")
+            self._fault("7-answered")
+            stage = "told"
+            end = await self._conclude(job, outcome, clock.monotonic() - before)
+            self._fault("7-concluded")
+            return end
+        except asyncio.CancelledError:
+            await self._cut_off(job, stage)
+            raise
+        except GitsyncError:
+            # Nothing was handed over: the journal could not be written, and it comes first.
+            log.exception("message %s could not be handed over", job.envelope.message.id)
+            self._standing.end(job, None)
+            return self._later(job)
+
+    async def abandon(self, intent: Intent, again: bool, reason: str) -> None:
+        """Write that a hand-over was cut off."""
+        await self._books.abandon(intent, again=again, reason=reason)
+        self._teller.abandoned(intent, again, reason)
+        if not again:
+            self._changed()
+
+    def _drop(self, job: Job) -> End:
+        self._lanes.drop(job)
+        return End(over=True)
+
+    def _later(self, job: Job) -> End:
+        job.pauses.update(dict.fromkeys(job.choices, clock.unix() + _PAUSE))
+        self._lanes.back(job)
+        return End(over=False)
+
+    async def _conclude(self, job: Job, outcome: Outcome, seconds: float) -> End:
+        agent, spec = job.agent, self._agents[job.agent].spec
+        if self._standing.end(job, outcome, seconds):
+            self._tell_failed(agent)
+        untouched = outcome.kind == "failed" and not outcome.started
+        if untouched or (spec.idempotent and outcome.kind in ("failed", "uncertain")):
+            job.tries[agent] += 1
+            left = [name for name in job.choices if job.tries[name] < self._agents[name].spec.attempts]
+            if job.bound or not untouched:
+                # Another agent would be a second one that may have done it.
+                left = [name for name in left if name == agent]
+            if left:
+                return await self._repeat(job, outcome, tuple(left), bound=job.bound or not untouched)
+            state, reason = "dead", f"{outcome.reason} (given up after {job.attempt} attempts)"
+        else:
+            state, reason = outcome.kind, outcome.reason
+        reply_id, posted = await self._books.conclude(job, outcome, state, reason, seconds)
+        self._teller.concluded(job, state, reason, seconds, reply_id, outcome.reply)
+        self._changed()
+        return End(self._drop(job).over, posted)
+
+    async def _repeat(self, job: Job, outcome: Outcome, choices: tuple[str, ...], *, bound: bool) -> End:
+        """Queue it again: for the same agent after a pause, or at once for another that may have it as well."""
+        agent, settings = job.agent, self._settings
+        pause = backoff(job.tries[agent], settings.backoff, settings.longest_backoff, outcome.retry_after)
+        job.pauses[agent] = clock.unix() + pause
+        await self._books.retry(job, outcome, job.pauses[agent])
+        self._teller.tell("retry", job, state="retry", reason=outcome.reason)
+        job.attempt += 1
+        job.planned, job.choices, job.bound = agent, choices, bound
+        self._lanes.back(job)
+        return End(over=False)
+
+    async def _cut_off(self, job: Job, stage: str) -> None:
+        """Write down a hand-over that was ended by `drain`: honest about what can be known."""
+        self._standing.end(job, None)
+        self._lanes.drop(job)
+        if stage in ("before", "told"):
+            return
+        intent = await self._books.found(job)
+        if intent is not None and intent.state == "started":
+            again = stage == "begun" or self._agents[job.agent].spec.idempotent
+            await self.abandon(intent, again, "gitsync was stopped in the middle of it")
+
+    def _tell_failed(self, agent: str) -> None:
+        try:
+            self._failed(agent)
+        except Exception:  # who watches the agents must not stop a delivery
+            log.exception("nobody heard that agent %s failed", agent)
+
+    async def _thread(self, message: Message) -> list[Message]:
+        return (await self._threads.before([message])).get(message.conversation, [])
