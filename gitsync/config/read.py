@@ -275,7 +275,7 @@ class _Reader:
         return self._at(line_of(self.places, at) or 1, what, why, remedy)
 
     def _at(self, line: int, what: str, why: str = "", remedy: str = "") -> ConfigError:
-        return ConfigError(what, why, remedy, file=str(self.file), line=line)
+        return ConfigError(what, why, remedy, file=str(self.file) if self.file.name else "", line=line)
 
 
 def _nearest(name: str, valid: Sequence[str]) -> str:

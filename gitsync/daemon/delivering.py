@@ -1,48 +1,76 @@
-"""Keep the agents and the dispatcher of a running machine, also while the settings change under them."""
+"""Keep agents, registry and dispatcher of a running machine, also while the settings change under them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from gitsync import clock
 from gitsync.agents.base import Agent
+from gitsync.agents.environment import process_environment
 from gitsync.agents.opening import open_agents
 from gitsync.config.faults import fault
+from gitsync.config.read import read_agent
 from gitsync.config.settings import Settings
 from gitsync.daemon.syncing import Syncing
 from gitsync.dispatch.dispatcher import Dispatcher
+from gitsync.dispatch.events import Event
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.errors import GitsyncError
+from gitsync.outbox import send
+from gitsync.supervisor.registry import Registry
+from gitsync.supervisor.supervise import Place
 from gitsync.sync.engine import Claim, Request
 
 log = logging.getLogger(__name__)
 
 FIRST_LOOK = 10.0
 """Seconds that deliveries wait at the start for the first look at the remote."""
-HEALTH_LIMIT = 10.0
-"""Seconds an agent may take to answer a health check."""
+SUPERVISOR_AGAIN = 5.0
+"""Seconds until the supervisor is begun anew, should it fail: neither syncing nor handing over waits for that."""
+BEGINNING = 15.0
+"""Seconds that the stop waits for a supervisor that has only just begun."""
 
 
 class Delivering:
-    """Hand messages over whenever something has changed."""
+    """Hand messages over whenever something has changed; `registry` says who there is to take them."""
 
-    def __init__(self, settings: Settings, syncing: Syncing) -> None:
+    def __init__(
+        self, settings: Settings, syncing: Syncing, *, on_event: Callable[[Event], None] = lambda _event: None
+    ) -> None:
+        """Take what is needed; `on_event` is told on the loop what happens to messages, and must be quick."""
         self._syncing = syncing
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._supervisor: asyncio.Task[None] | None = None
         self._begun = clock.monotonic()
-        self.health: dict[str, tuple[str, str]] = {}
+        self.on_event = on_event
+        opened = syncing.opened
+        place = Place(settings.root, settings.state_dir / "agents", process_environment())
+        self.registry = Registry(
+            opened.journal,
+            place,
+            settings.supervise,
+            work=lambda: self.dispatcher,
+            parse=read_agent,
+            recompose=self._recompose,
+            able=self.look,
+            gave_up=self._gave_up,
+            blocked=syncing.nudge,
+        )
+        opened.waiting = self.registry.blockers
         self._take(settings)
 
     def _take(self, settings: Settings) -> None:
-        for spec in settings.agents:
-            if spec.start:
-                log.warning("agent %s: 'start' is not acted upon yet; start the service yourself", spec.name)
-        opened = self._syncing.opened
+        opened, registry = self._syncing.opened, self.registry
+        specs = registry.specs(settings.agents)
         self._settings = settings
-        self._agents = open_agents(settings.agents, settings.root)
-        self._dispatcher = Dispatcher(
+        opened.settings = replace(settings, agents=tuple(specs))  # what is told of this machine is told of all of them
+        self._agents = open_agents(specs, settings.root)
+        self.dispatcher = Dispatcher(
             opened.journal,
             opened.ledger,
             self._agents,
@@ -59,41 +87,57 @@ class Delivering:
             changed=self._syncing.pending,
             allowed=self._may_act,
             fault=fault(),
+            observe=self._observe,
+            failed=registry.failed,
         )
+        self.dispatcher.health, self.dispatcher.draining = registry.health, registry.draining
+        registry.take(specs, self._agents, settings.supervise)
 
     # -- life --------------------------------------------------------------------------------------
 
     async def recover(self) -> None:
         """Settle what a former process left behind; before anything is handed over."""
-        await self._dispatcher.recover()
+        await self.dispatcher.recover()
 
     def start(self) -> None:
         """Begin to hand over."""
         self._task = asyncio.create_task(self._serve(), name="delivery")
+        self._supervisor = asyncio.create_task(self._supervise(), name="supervisor")
         self._begun = clock.monotonic()
         asyncio.get_running_loop().call_later(FIRST_LOOK, self.look)
         self.look()
 
     async def stop(self) -> None:
-        """Let running deliveries end within the limit of the settings; start nothing more."""
+        """Let running deliveries end within the limit of the settings, then the programs; start nothing more."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self._dispatcher.drain(self._settings.dispatch.drain)
+        await self.dispatcher.drain(self._settings.dispatch.drain)
+        if self._supervisor is not None:
+            await asyncio.wait({self._supervisor}, timeout=BEGINNING)  # what it is just adopting must be ended too
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+        await self.registry.close()
         await _close(self._agents)
 
     async def reconfigure(self, settings: Settings) -> None:
         """Go on with the agents and rules of new settings; what runs under the old ones ends there."""
-        former, agents = self._dispatcher, self._agents
-        self._take(settings)
+        self._settings = settings
+        await self._recompose()
+
+    async def _recompose(self) -> None:
+        """Put agents and rules into force as they are now said."""
+        former, agents = self.dispatcher, self._agents
+        self._take(self._settings)
         self._syncing.keep(asyncio.create_task(_retire(former, agents)))
-        self._syncing.keep(asyncio.create_task(self.check()))
+        await self.registry.apply()
         self.look()
 
     @property
     def fallen(self) -> tuple[str, ...]:
         """Name the parts that should run and do not."""
-        return ("delivery",) if self._task is not None and self._task.done() else ()
+        delivery = ("delivery",) if self._task is not None and self._task.done() else ()
+        return (*delivery, *self.registry.fallen)
 
     # -- handing over ------------------------------------------------------------------------------
 
@@ -106,7 +150,7 @@ class Delivering:
             await self._changed.wait()
             self._changed.clear()
             try:
-                await self._dispatcher.consider()
+                await self.dispatcher.consider()
             except GitsyncError as error:
                 log.error("delivering failed: %s", error)
             except Exception:
@@ -134,39 +178,62 @@ class Delivering:
         result = await self._syncing.sync(Request())
         return result.remote_contact and result.state != "halted"
 
+    def _observe(self, event: Event) -> None:
+        try:
+            self.on_event(event)
+        except Exception:  # whoever watches must not hold up what is watched
+            log.exception("what happened could not be told")
+
     # -- agents ------------------------------------------------------------------------------------
 
-    async def check(self) -> None:
-        """Ask each agent how it is."""
-
-        async def ask(agent: Agent) -> tuple[str, tuple[str, str]]:
+    async def _supervise(self) -> None:
+        """Begin to look after the agents; a failure of that is no reason to hand over nothing."""
+        while True:
             try:
-                async with asyncio.timeout(HEALTH_LIMIT):
-                    return agent.name, await agent.health()
-            except TimeoutError:
-                return agent.name, ("timeout", f"no answer to the health check within {HEALTH_LIMIT:.0f} s")
-            except Exception as error:
-                return agent.name, ("error", str(error))
+                await self.registry.begin()
+                return
+            except Exception:
+                log.exception("looking after the agents failed")
+                await asyncio.sleep(SUPERVISOR_AGAIN)
 
-        before = self.health
-        self.health = dict(await asyncio.gather(*(ask(agent) for agent in self._agents.values())))
-        self._dispatcher.health = self.health
-        for name, (state, word) in self.health.items():
-            if word and before.get(name, ("", ""))[0] != state:
-                log.log(logging.INFO if state == "online" else logging.WARNING, "agent %s: %s, %s", name, state, word)
+    def _gave_up(self, name: str, reason: str) -> None:
+        self._syncing.keep(asyncio.create_task(self._call_people(name, reason), name="the call for a person"))
+
+    async def _call_people(self, name: str, reason: str) -> None:
+        """Send an urgent message to those whom the settings name."""
+        opened, settings = self._syncing.opened, self._settings
+        machine = settings.machine
+        subject = f"Agent {name} on computer {machine.id} is given up"
+        body = (
+            f"{reason}\n\nIt is not started again until somebody says go on computer {machine.id}:\n\n"
+            f"    gitsync agents start {name}\n\nWhat it said last is in .gitsync/agents/{name}.log there.\n"
+        )
+        for to in settings.supervise.notify:
+            call = partial(
+                send,
+                *(opened.journal, machine, opened.fleet(), self.names(), to, subject, body),
+                ledger=opened.ledger,
+                priority="urgent",
+            )
+            try:
+                await asyncio.to_thread(call)
+            except GitsyncError as error:
+                log.error("nobody at %s was told that agent %s is given up: %s", to, name, error)
+        self._syncing.active()
+        self._syncing.nudge()
+        self.look()
 
     def states(self) -> dict[str, tuple[str, int]]:
         """Return state and queue length of each agent."""
-        busy = self._dispatcher.busy()
-        return {name: (self.health.get(name, ("starting", ""))[0], busy.get(name, 0)) for name in self._agents}
+        return self.registry.states()
 
     def words(self) -> dict[str, str]:
-        """Return what each agent said about its state when it was asked last."""
-        return {name: word for name, (_, word) in self.health.items()}
+        """Return what is known about the state of each agent."""
+        return self.registry.words()
 
     def names(self) -> frozenset[str]:
-        """Return the names of the agents that the settings give now."""
-        return frozenset(self._agents)
+        """Return the names of the agents that there are now."""
+        return self.registry.names()
 
 
 async def _retire(dispatcher: Dispatcher, agents: dict[str, Agent]) -> None:

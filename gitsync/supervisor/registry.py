@@ -16,7 +16,7 @@ from gitsync.agents.spec import AgentSpec
 from gitsync.balancing import UNABLE, Load
 from gitsync.errors import Conflict, GitsyncError, NotFound, Refused, UsageError
 from gitsync.ledger.journal import Journal
-from gitsync.supervisor.checks import APART, Rounds, look
+from gitsync.supervisor.checks import APART, SOONEST, Rounds, look
 from gitsync.supervisor.documents import Json, Running, document
 from gitsync.supervisor.health import Seen, Window, counts, judge, next_look, shown
 from gitsync.supervisor.records import Records, read_added, write_added
@@ -147,13 +147,13 @@ class Registry:
             self._note_health(found)
         self.revision += 1
 
-    async def start_all(self) -> None:
-        """Begin to check, and to run the programs; adopt or end what a killed process left."""
+    async def begin(self) -> None:
+        """Begin to check, and to run the programs; adopt or end what a killed process left. Safe to call again."""
         self._open = True
-        self._checking = asyncio.create_task(self._serve(), name="health")
-        known = set(self._instances)
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._serve(), name="health")
         for name in self._records.names():
-            if name not in known:
+            if name not in self._instances:
                 await end_former(self._records, name)
         await self.apply()
 
@@ -341,6 +341,8 @@ class Registry:
                 self._tell(one, *judge(one.window) if one.window.recent else ("online", ""))
             case "taken":
                 self._tell(one, "error", program.word)
+            case "waiting" if not program.word:
+                self._tell(one, "starting", "")  # somebody said go just now
             case "crashed":
                 self._tell(one, "crashed", program.word)
             case _:
@@ -392,9 +394,10 @@ class Registry:
             return every  # nobody to ask: it lives, or its end is told
         pid = program.pid if program is not None else None
         full = self._full(name)
-        seen = await look(one.agent, self._place.root, self._place.environ)
-        if self._instances.get(name) is not one or (program is not None and program.pid != pid):
-            return every  # what was seen is no more
+        agent = one.agent
+        seen = await look(agent, self._place.root, self._place.environ)
+        if one.agent is not agent or (program is not None and program.pid != pid):
+            return SOONEST  # what was seen is no more
         one.last_check = clock.unix()
         self.revision += 1
         if program is not None and program.phase == "starting":

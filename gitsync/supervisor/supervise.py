@@ -186,6 +186,8 @@ class Supervised:
         if adopted is not None:
             self._program = adopted
             self._show("starting", "")
+        else:
+            self._show("waiting", "")
         self._task = asyncio.create_task(self._serve(), name=f"agent {self.spec.name}")
 
     async def _halt(self) -> None:

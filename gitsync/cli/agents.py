@@ -1,0 +1,37 @@
+"""Show the agents of this computer, and do something with one of them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from urllib.parse import quote
+
+from gitsync.cli import status
+from gitsync.cli.client import connect
+from gitsync.cli.settings import own_settings
+from gitsync.cli.terminal import print_json, say
+from gitsync.errors import EXIT_OK, GitsyncError, UsageError
+
+PATIENCE = 30.0
+"""Seconds that starting or stopping a program may take; it is given 10 s at most to end."""
+
+
+def agents(args: Namespace) -> int:
+    """Show all agents, or do what is asked with one."""
+    if args.action is None:
+        return status.agents(args)
+    if args.name is None:
+        raise UsageError(f"which agent to {args.action}?", "", f"gitsync agents {args.action} NAME")
+    client = connect(own_settings(args, last_valid=True))
+    if client is None:
+        raise GitsyncError(
+            "no process is running", "only a running process has agents to look after", "gitsync up --detach"
+        )
+    told = client.post(f"/instances/{quote(args.name, safe='')}/{args.action}", timeout=PATIENCE)
+    if args.json:
+        print_json(told)
+    else:
+        drains = ", gets nothing new" if told["draining"] else ""
+        word = f", {told['word']}" if told["word"] else ""
+        pid = f", pid {told['pid']}" if told["pid"] else ""
+        say(f"{told['name']}: {told['state']}{pid}{drains}{word}")
+    return EXIT_OK
