@@ -34,14 +34,15 @@ class Breaker:
     What was begun before it opened ends later: its failure is no news then, its success is, and closes.
     """
 
-    __slots__ = ("_failures", "_pause", "_row", "_trial", "_until")
+    __slots__ = ("_failures", "_pause", "_row", "_trial", "_trials", "_until")
 
     def __init__(self, failures: int = FAILURES, pause: float = PAUSE) -> None:
         self._failures = failures
         self._pause = pause
         self._row = 0
         self._until: float | None = None
-        self._trial = False
+        self._trial = 0
+        self._trials = 0
 
     def state(self, now: float) -> BreakerState:
         """Say which of the three it is."""
@@ -57,44 +58,44 @@ class Breaker:
     @property
     def trying(self) -> bool:
         """Say whether the one trial is under way."""
-        return self._trial
+        return self._trial != 0
 
     @property
     def until(self) -> float | None:
         """Give the moment when the pause is over; None when closed."""
         return self._until
 
-    def begin(self, now: float) -> bool:
-        """Note that a message passes; True when it is the trial, which its end must then be reported as."""
+    def begin(self, now: float) -> int:
+        """Note that a message passes; give the number of the trial that it is, 0 when it is none."""
         if self.state(now) != "half-open":
-            return False
-        self._trial = True
-        return True
+            return 0
+        self._trials += 1
+        self._trial = self._trials
+        return self._trial
 
-    def failed(self, now: float, *, trial: bool = False) -> None:
-        """Note that the agent could not do its work."""
+    def failed(self, now: float, trial: int = 0) -> None:
+        """Note that the agent could not do its work; `trial` is what `begin` gave."""
         if self._until is None:
             self._row += 1
             if self._row >= self._failures:
                 self._until = now + self._pause
-        elif trial:
+        elif trial and trial == self._trial:
             self._until = now + self._pause
-        if trial:
-            self._trial = False
+        self.left(trial)
 
     def succeeded(self) -> None:
         """Note that the agent did its work: whatever was before is over."""
-        self._row, self._until, self._trial = 0, None, False
+        self._row, self._until, self._trial = 0, None, 0
 
     def recover(self, now: float) -> None:
         """Note that the agent is said to be well again: the trial may come at once."""
         if self._until is not None:
             self._until = min(self._until, now)
 
-    def left(self, *, trial: bool = False) -> None:
+    def left(self, trial: int = 0) -> None:
         """Note that a hand-over ended without telling anything about the agent."""
-        if trial:
-            self._trial = False
+        if trial and trial == self._trial:
+            self._trial = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

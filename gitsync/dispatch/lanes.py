@@ -34,7 +34,7 @@ class Job:
     pauses: dict[str, float] = field(default_factory=dict)
     running: bool = False
     since: float = 0.0
-    trial: bool = False
+    trial: int = 0
     turns: int = 0
     """How often it began or came back, so that an old list of what is open can be told from a new one."""
     order: tuple[float, int] = (0.0, 0)
@@ -155,7 +155,7 @@ class Lanes:
         if not job.running or job not in self._of.get(job.envelope.key, ()):
             return
         self._begun[job.agent].discard(job)
-        job.running, job.trial = False, False
+        job.running, job.trial = False, 0
         job.turns += 1
         self._enqueue(job)
 

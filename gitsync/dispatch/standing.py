@@ -87,11 +87,11 @@ class Standing:
         if breaker is None:
             return False
         if outcome is None:
-            breaker.left(trial=job.trial)
+            breaker.left(job.trial)
             return False
         bad = outcome.kind in ("failed", "uncertain") and not outcome.blameless
         if bad:
-            breaker.failed(clock.monotonic(), trial=job.trial)
+            breaker.failed(clock.monotonic(), job.trial)
         else:
             breaker.succeeded()
         # A quick failure must not make an agent look fast; a slow one is slow.
