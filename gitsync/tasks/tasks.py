@@ -125,8 +125,7 @@ class Tasks:
         if envelope.suspect and not envelope.intents:
             self._decide(step, envelope, "uncertain", "the journal was lost: it may have been done before")
             return
-        old = self._journal.task_from(envelope.key)
-        if old is not None and old.status not in ENDED:
+        if self._journal.task_from(envelope.key) is not None:
             self._mine(envelope)  # released by a person, while it is under way
             return
         self._make_room()
@@ -141,8 +140,6 @@ class Tasks:
             return
         if not self._mine(envelope):
             return
-        if old is not None:
-            self._journal.put_task(replace(old, origin_key=None, origin={}))
         step.open(replace(task, origin_key=envelope.key, origin=origin(envelope)), found)
 
     def _mine(self, envelope: Envelope) -> bool:
