@@ -57,7 +57,7 @@ class Delivering:
             work=lambda: self.dispatcher,
             parse=read_agent,
             recompose=self._recompose,
-            able=self.look,
+            turned=self.look,
             gave_up=self._gave_up,
             blocked=syncing.nudge,
         )
@@ -79,6 +79,7 @@ class Delivering:
                 routes=settings.routes,
                 policies=settings.policies,
                 turn_budget=settings.dispatch.turn_budget,
+                ageing=settings.tasks.ageing,
             ),
             opened.candidates,
             claim=self._claim,

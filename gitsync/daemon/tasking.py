@@ -40,6 +40,7 @@ class Tasking:
         change of a task: all of them on the loop.
         """
         self._opened = opened
+        self._settings = opened.settings
         self._look = look
         self._nudge = nudge
         self._publish = publish
@@ -52,7 +53,7 @@ class Tasking:
             opened.journal,
             opened.ledger,
             settings.machine,
-            rules_of(settings),
+            rules_of(opened.settings),
             settings.tasks,
             fleet=lambda: fleet_view(
                 opened.ledger, opened.journal, settings.machine.id, now=clock.utcnow(), seen=opened.seen
@@ -70,11 +71,14 @@ class Tasking:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self._say()
+        try:
+            await self._say()
+        except GitsyncError as error:
+            log.warning("tasks: %s; the next start finds it in the journal", error)
 
     def configure(self, settings: Settings) -> None:
         """Go on with other settings."""
-        self.tasks.configure(rules_of(settings), settings.tasks)
+        self._keep_up()
         self.arrived()
 
     @property
@@ -95,6 +99,7 @@ class Tasking:
 
     async def submit(self, ask: TaskAsk) -> Json:
         """Take a task; see `Tasks.submit`."""
+        self._keep_up()
         found = await asyncio.to_thread(self.tasks.submit, ask)
         self._news.set()
         return found
@@ -122,6 +127,7 @@ class Tasking:
                 except TimeoutError:
                     self._fresh |= pause >= IDLE
             self._news.clear()
+            self._keep_up()
             try:
                 if not resumed:
                     await asyncio.to_thread(self.tasks.resume)
@@ -138,6 +144,12 @@ class Tasking:
             except Exception:
                 log.exception("tasks wait")
                 pause, self._fresh = AFTER_FAILURE, True
+
+    def _keep_up(self) -> None:
+        """Take the agents that there are now: some come and go while the process runs."""
+        if self._opened.settings is not self._settings:
+            self._settings = self._opened.settings
+            self.tasks.configure(rules_of(self._settings), self._settings.tasks)
 
     async def _say(self) -> None:
         """Take in what the dispatcher did; what the journal does not take now is taken in later."""
