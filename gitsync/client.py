@@ -50,7 +50,9 @@ class AsyncClient:
     def __init__(self, url: str, token: str = "") -> None:
         """Talk to ``url``; without a token only what reads is allowed."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=QUICK, trust_env=False)
+        # No limit to connections: each stream of events holds one, and the other calls must not wait for it.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=QUICK, limits=limits, trust_env=False)
 
     @classmethod
     def find(cls, folder: str | Path = ".") -> Self:

@@ -278,8 +278,8 @@ class ProcessControl:
 
     async def metrics(self) -> str:
         """Return the figures for Prometheus, in its text format."""
-        instances = await self.instances()
-        return await self._reading(partial(scrape.page, self._process, instances, {}))
+        process, instances = self._process, await self.instances()
+        return await self._reading(lambda: scrape.page(process, instances, process.tasking.tasks.counts()))
 
     def kept_sessions(self) -> Mapping[str, float]:
         """Return the sessions of browsers: fingerprint, and the Unix second at which each ends."""
