@@ -18,7 +18,7 @@ PATIENCE = 30.0
 def agents(args: Namespace) -> int:
     """Show all agents, or do what is asked with one."""
     if args.action is None:
-        return status.agents(args)
+        return _show(args)
     if args.name is None:
         raise UsageError(f"which agent to {args.action}?", "", f"gitsync agents {args.action} NAME")
     client = connect(own_settings(args, last_valid=True))
@@ -34,4 +34,20 @@ def agents(args: Namespace) -> int:
         word = f", {told['word']}" if told["word"] else ""
         pid = f", pid {told['pid']}" if told["pid"] else ""
         say(f"{told['name']}: {told['state']}{pid}{drains}{word}")
+    return EXIT_OK
+
+
+def _show(args: Namespace) -> int:
+    """Show the agents as the status does; where a process runs, with what it knows of their programs."""
+    rows = [dict(row) for row in status.agents_of(args)]
+    client = connect(own_settings(args)) if rows else None
+    if client is not None:
+        known = {told["name"]: told for told in client.get("/instances")}
+        for row in rows:
+            told = known.get(row["name"], {})
+            row.update({key: told.get(key) for key in ("pid", "port", "restarts", "draining")})
+    if args.json:
+        print_json(rows)
+    else:
+        status.show_agents(rows)
     return EXIT_OK

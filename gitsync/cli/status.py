@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitsync.cli.client import connect
@@ -26,16 +26,18 @@ def status(args: Namespace) -> int:
     return EXIT_OK
 
 
-def agents(args: Namespace) -> int:
-    """Show the agents of this machine."""
-    rows = _document(args)["agents"]
-    if args.json:
-        print_json(rows)
-    elif not rows:
+def agents_of(args: Namespace) -> list[Mapping[str, Any]]:
+    """Return the agents of this machine as the status knows them."""
+    found: list[Mapping[str, Any]] = _document(args)["agents"]
+    return found
+
+
+def show_agents(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print agents for a person."""
+    if not rows:
         say("no agents; add some to .gitsync/config.toml")
     else:
         _agents(rows)
-    return EXIT_OK
 
 
 def _document(args: Namespace) -> Mapping[str, Any]:
@@ -98,7 +100,7 @@ def _show(document: Mapping[str, Any]) -> None:
         _agents(document["agents"])
 
 
-def _agents(rows: list[Mapping[str, Any]]) -> None:
+def _agents(rows: Sequence[Mapping[str, Any]]) -> None:
     table(
         ("agent", "kind", "state", "queue", "takes"),
         [

@@ -69,15 +69,15 @@ class Registry:
         work: Callable[[], Work],
         parse: Callable[[Mapping[str, Any]], AgentSpec],
         recompose: Callable[[], Coroutine[Any, Any, None]],
-        able: Callable[[], None] = lambda: None,
+        turned: Callable[[], None] = lambda: None,
         gave_up: Callable[[str, str], None] = lambda _name, _reason: None,
         blocked: Callable[[], None] = lambda: None,
     ) -> None:
         """Take what is needed.
 
         `work` gives the dispatcher in force; `parse` reads the description of an agent or raises ConfigError;
-        `recompose` puts a changed set of agents into force and calls `take`; `able` is called when an agent can take
-        work again, `gave_up` with name and reason when one was given up, `blocked` when `blockers` has changed.
+        `recompose` puts a changed set of agents into force and calls `take`; `turned` is called when an agent can take
+        work again or no more, `gave_up` with name and reason when one was given up, `blocked` when `blockers` has changed.
         """
         self.settings = settings
         self.changes: Callable[[Json], None] = lambda _document: None
@@ -92,7 +92,7 @@ class Registry:
         self._work = work
         self._parse = parse
         self._recompose = recompose
-        self._able = able
+        self._turned = turned
         self._gave_up = gave_up
         self._blocked = blocked
         self._instances: dict[str, Instance] = {}
@@ -237,13 +237,14 @@ class Registry:
         """Give an agent nothing new; what it has begun ends. Forgotten when gitsync starts anew."""
         one = self._found(name)
         self.draining.add(one.spec.name)
+        self._turned()
         return self._changed(one)
 
     def resume(self, name: str) -> Json:
         """Give an agent work again."""
         one = self._found(name)
         self.draining.discard(one.spec.name)
-        self._able()
+        self._turned()
         return self._changed(one)
 
     async def add(self, document: Mapping[str, Any]) -> Json:
@@ -440,8 +441,8 @@ class Registry:
         level = logging.WARNING if state in UNABLE or state == "degraded" else logging.INFO
         log.log(level, "agent %s: %s%s", one.spec.name, state, f", {word}" if word else "")
         self._changed(one)
-        if was in UNABLE and self.health[one.spec.name][0] not in UNABLE:
-            self._able()
+        if (was in UNABLE) != (self.health[one.spec.name][0] in UNABLE):
+            self._turned()
 
     def _note_health(self, one: Instance) -> None:
         away = one.state == "starting" and bool(one.spec.start)
