@@ -41,11 +41,13 @@ class ProcessControl:
     def about(self) -> Json:
         """Return service, version, state, uptime in seconds and totals."""
         process = self._process
+        reasons = process.unhealthy()
         return {
             "service": "gitsync",
             "version": __version__,
             "machine": process.settings.machine.id,
-            "state": "healthy" if not process.unhealthy() else "unhealthy",
+            "state": "healthy" if not reasons else "unhealthy",
+            "reasons": list(reasons),
             "uptime_s": round(clock.monotonic() - process.started, 1),
             "totals": {"cycles": process.syncing.cycles_run, **process.opened.ledger.counters()},
         }

@@ -58,9 +58,3 @@ export function rowsOf(value, name) {
 export const logInByCode = (code) => post("/session", { code });
 export const logInByToken = (token) => call("POST", "/session", {}, { Authorization: `Bearer ${token}` });
 export const logOut = () => call("DELETE", "/session");
-
-/** Return the reasons why the process calls itself unhealthy; it gives them with a status of 503. */
-export async function whyUnhealthy() {
-  const answer = await fetch("/health", { cache: "no-store", signal: AbortSignal.timeout(QUICK) }).then((one) => one.json(), () => null);
-  return rowsOf(answer?.reasons);
-}

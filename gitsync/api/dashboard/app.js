@@ -1,6 +1,6 @@
 // The page: what it knows, when it asks again, and what its buttons do.
 
-import { Failure, get, logInByCode, logOut, path, post, rowsOf, whyUnhealthy } from "./api.js";
+import { Failure, get, logInByCode, logOut, path, post, rowsOf } from "./api.js";
 import { dialogs } from "./dialogs.js";
 import { at, el, list, mark, plain, say, show } from "./dom.js";
 import * as panels from "./panels.js";
@@ -20,7 +20,7 @@ let feed = [];
 // -- asking -----------------------------------------------------------------------------------------
 
 const parts = {
-  about: async () => await about(await get("/")),
+  about: async () => about(await get("/")),
   status: async () => status(await get("/status")),
   session: async () => session(await get("/session")),
   instances: async () => instances(rowsOf(await get("/instances"), "instances")),
@@ -85,20 +85,14 @@ function trouble(name, text) {
 
 // -- showing ----------------------------------------------------------------------------------------
 
-async function about(given) {
+function about(given) {
   say(at("about"), `gitsync ${plain(given.version)} · up for ${span(given.uptime_s)} · ${count(given.totals?.cycles ?? 0, "cycle")}`);
-  if (given.state === "unhealthy") await healthReasons();
-  else health("healthy", "");
-}
-
-/** Ask for the reasons only where there are some: a browser writes an answer of 503 into its console as an error. */
-async function healthReasons() {
-  const reasons = (await whyUnhealthy()).map(plain).join("; ");
-  health("unhealthy", reasons);
+  // Not from /health: a browser writes an answer of 503 into its console as an error.
+  health(given.state, rowsOf(given.reasons).map(plain).join("; "));
 }
 
 function health(word, why) {
-  say(at("health"), why ? `${word}: ${why}` : word);
+  say(at("health"), why ? `${plain(word)}: ${why}` : word);
   mark(at("health"), "data-tone", tone(word));
 }
 
@@ -115,7 +109,10 @@ function status(given) {
   mark(at("contact"), "data-since", sync.last_contact ? moment(sync.last_contact) : null);
   say(at("contact"), ago(sync.last_contact));
   say(at("pending"), String(sync.pending ?? 0));
-  const computers = rowsOf(given.computers).map((one) => ({ ...one, own: one.id === machine.id }));
+  const computers = rowsOf(given.computers).map((one) =>
+    // Of itself a machine knows more than its page on the branch says yet.
+    one.id === machine.id ? { ...one, own: true, name: machine.name || one.name, role: machine.role || one.role } : { ...one, own: false },
+  );
   list(at("computers"), computers, (one) => one.id, panels.computer(acts));
   say(at("fleet-count"), count(computers.length, "computer"));
   show(at("fleet-none"), computers.length === 0);
@@ -432,6 +429,15 @@ at("loud").addEventListener("click", () => {
   page.loud = !page.loud;
   mark(at("loud"), "aria-pressed", String(page.loud));
   paint();
+});
+// The feed is one stop for Tab, however long it is; the arrows move inside it.
+at("events").addEventListener("keydown", (press) => {
+  const places = [...at("events").querySelectorAll("button")];
+  const here = places.indexOf(document.activeElement);
+  const next = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: places.length - 1 }[press.key];
+  if (next === undefined || places.length === 0) return;
+  press.preventDefault();
+  (next < 0 ? at("events") : places[Math.min(next, places.length - 1)]).focus();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themeWord);
 addEventListener("hashchange", () => void entry());

@@ -319,6 +319,8 @@ export function thread(acts) {
 
 // -- feed -------------------------------------------------------------------------------------------
 
+const isId = (value) => typeof value === "string" && value !== "";
+
 /** Make the line of an event. */
 export function event(acts) {
   return (row) => {
@@ -326,14 +328,12 @@ export function event(acts) {
     const node = el("li", "event", el("time", "dim", time(row.at)), " ", el("span", "level", LEVELS[level]), " ");
     mark(node, "data-level", level);
     node.append(el("span", "kind", row.kind), " ");
-    const message = row.message ?? row.message_id;
-    if (typeof message === "string" && message) {
-      const open = button(plain(row.text), () => acts.thread(message));
+    const message = row.message_id ?? row.message;
+    const look = isId(message) ? () => acts.thread(message) : isId(row.task_id) ? () => acts.task(row.task_id) : null;
+    if (look) {
+      const open = button(plain(row.text), look);
       open.className = "link";
-      node.append(open);
-    } else if (typeof row.task_id === "string" && row.task_id) {
-      const open = button(plain(row.text), () => acts.task(row.task_id));
-      open.className = "link";
+      open.tabIndex = -1; // the feed is one stop for Tab; the arrows move inside it
       node.append(open);
     } else node.append(own(row.text));
     return { node, fill() {} };
