@@ -13,7 +13,9 @@ from gitsync.cli.writing import body_of, seconds_of
 from gitsync.errors import EXIT_ERROR, EXIT_OK, EXIT_TRY_LATER, NotFound
 
 if TYPE_CHECKING:
+    from gitsync.cli.client import Client
     from gitsync.tasks.tasks import Tasks
+    from gitsync.tasks.values import TaskAsk
 
 SCREENFUL = 50
 """Tasks that a list on a terminal shows."""
@@ -68,8 +70,7 @@ def submit(args: Namespace) -> int:
         to=args.to,
     )
     with opened(args, fresh=False) as stores:
-        found = _tasks(stores).submit(ask)
-        stores.wake()
+        found = _tasks(stores).submit(ask) if stores.client is None else _ask(stores.client, ask)
         if wait is None:
             if args.json:
                 print_json(found)
@@ -104,6 +105,22 @@ def cancel(args: Namespace) -> int:
     if last != "cancelled":
         note(clean_line(last))
     return EXIT_OK
+
+
+def _ask(client: Client, ask: TaskAsk) -> Task:
+    """Ask the running process: it knows the agents that were added to it, and begins at once."""
+    body = {
+        "type": ask.type,
+        "priority": ask.priority,
+        "deadline": ask.deadline,
+        "retries": ask.retries,
+        "from": ask.sender,
+        "subject": ask.subject,
+        "to": ask.to,
+    }
+    given = {name: value for name, value in body.items() if value not in (None, "")}
+    found: Task = client.post("/task", {"content": ask.content, **given})
+    return found
 
 
 def _tasks(stores: Stores) -> Tasks:

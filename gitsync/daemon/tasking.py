@@ -76,8 +76,8 @@ class Tasking:
         except GitsyncError as error:
             log.warning("tasks: %s; the next start finds it in the journal", error)
 
-    def configure(self, settings: Settings) -> None:
-        """Go on with other settings."""
+    def configure(self, _settings: Settings) -> None:
+        """Go on with other settings, once the machine was given them (`Opened.settings`)."""
         self._keep_up()
         self.arrived()
 
