@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gitsync import clock
 from gitsync.agents.base import Agent, Outcome
@@ -93,7 +94,7 @@ class Handover:
                 outcome = Outcome(kind="uncertain", reason=f"{type(error).__name__}: {error}")
             self._fault("7-answered")
             stage = "told"
-            end = await self._conclude(job, outcome, clock.monotonic() - before)
+            end = await _to_its_end(self._conclude(job, outcome, clock.monotonic() - before))
             self._fault("7-concluded")
             return end
         except asyncio.CancelledError:
@@ -173,3 +174,13 @@ class Handover:
 
     async def _thread(self, message: Message) -> list[Message]:
         return (await self._threads.before([message])).get(message.conversation, [])
+
+
+async def _to_its_end(writing: Coroutine[Any, Any, End]) -> End:
+    """Wait for it also when this is cancelled: what became of a hand-over is a fact, and soon written."""
+    task = asyncio.ensure_future(writing)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

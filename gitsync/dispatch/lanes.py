@@ -6,7 +6,7 @@ import heapq
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gitsync.balancing import AGEING, Load, aged, choose
@@ -241,5 +241,7 @@ def _in_turn(jobs: Sequence[Job], agent: str, now: float) -> Iterator[Job]:
 def _place(job: Job, doors: Doors, now: float) -> str | None:
     """Choose among those that have room; a backup only where no other could take it, were it not so busy."""
     loads = {name: load for name in job.choices if not (load := doors.load(name)).obstacle and job.ready(name, now)}
+    if (own := loads.get(job.agent)) is not None:
+        loads[job.agent] = replace(own, queued=max(0, own.queued - 1))  # it is not in its own way
     first = [name for name, load in loads.items() if not load.backup] or list(loads)
     return choose([name for name in first if loads[name].room], loads)

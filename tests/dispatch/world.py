@@ -16,7 +16,7 @@ from gitsync.agents.opening import open_agents
 from gitsync.agents.spec import AgentSpec
 from gitsync.dispatch.dispatcher import Claim, Dispatcher
 from gitsync.dispatch.settings import DispatchSettings
-from gitsync.inbox import candidates
+from gitsync.inbox import Envelope, candidates
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.values import Batch, Intent, Row, Told, message_key, receipt_of
@@ -41,6 +41,7 @@ class World:
         self.claimed: list[str] = []
         self.released: list[str] = []
         self._numbers = itertools.count()
+        self._memory: dict[str, Envelope] = {}
 
     def close(self) -> None:
         self.journal.close()
@@ -103,6 +104,8 @@ class World:
     def dispatcher(self, *specs: AgentSpec, environ: Mapping[str, str] | None = None, **settings: Any) -> Dispatcher:
         """Open agents and a dispatcher, as a start of the process does."""
         refresh, allowed = settings.pop("refresh", None), settings.pop("allowed", lambda: True)
+        fresh = settings.pop("candidates", None)
+        watchers = {name: settings.pop(name) for name in ("observe", "failed") if name in settings}
         self.agents = open_agents(specs, self.root, environ=environ)
         quick = {"backoff": 0.05, "claim_wait": (0.0, 0.01), "claim_wait_worse": (0.3, 0.3)}
         return Dispatcher(
@@ -110,15 +113,19 @@ class World:
             self.ledger,
             self.agents,
             DispatchSettings(machine=ME, **{**quick, **settings}),
-            lambda: candidates(
-                self.ledger, self.journal, ME.id, amend=[spec.name for spec in specs if spec.amendments]
-            ),
+            fresh or (lambda: self.candidates(*specs)),
             claim=self._claim,
             release=self._release,
             refresh=refresh,
             changed=self._changed,
             allowed=allowed,
+            **watchers,
         )
+
+    def candidates(self, *specs: AgentSpec) -> list[Envelope]:
+        """Give what may be handed over now."""
+        amend = [spec.name for spec in specs if spec.amendments]
+        return candidates(self.ledger, self.journal, ME.id, amend=amend, memory=self._memory)
 
     async def _claim(self, ident: str) -> Claim:
         self.claimed.append(ident)
