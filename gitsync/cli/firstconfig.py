@@ -56,8 +56,22 @@ port = {port}
 # name = "desk"
 # kind = "inbox"                      # nothing is started; the message waits until somebody takes it
 #
-# [routes]
+# [routes]                            # who takes which type: the first that is free, or each of them
+# pattern_analysis = ["mechanic"]
+# build_project = ["builder", "coder"]
+# monitor_system = ["mechanic"]
+# track_user = ["desk"]
+# analyze_data = ["mechanic"]
+# bug_fix = ["coder"]
+# deployment = {{ agents = ["builder", "coder"], mode = "all" }}
 # general = ["mechanic"]
+#
+# [tasks]
+# queue_limit = 1000                  # one more is not taken: come again later
+# retries = 0                         # how often after a known failure; retry_backoff = "30s" before the first
+# deadline = "1d"                     # without it: none
+# ageing = "60s"                      # what waits gains one priority after each of these
+# keep = "30d"                        # how long an ended task is shown
 #
 # [[policy]]                          # who may have what run by whom; without any rule every machine of the fleet may
 # from = "2"                          # use every agent, and an agent that lists types takes only these
