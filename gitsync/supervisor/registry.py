@@ -17,7 +17,7 @@ from gitsync.balancing import UNABLE, Load
 from gitsync.errors import Conflict, GitsyncError, NotFound, Refused, UsageError
 from gitsync.ledger.journal import Journal
 from gitsync.supervisor.checks import APART, SOONEST, Rounds, look
-from gitsync.supervisor.documents import Json, Running, document
+from gitsync.supervisor.documents import Json, Running, document, response_times
 from gitsync.supervisor.health import Seen, Window, counts, judge, next_look, shown
 from gitsync.supervisor.records import Records, read_added, write_added
 from gitsync.supervisor.settings import SuperviseSettings
@@ -54,6 +54,7 @@ class Instance:
     last_check: float | None = None
     bad: int = 0
     window: Window = field(default_factory=Window)
+    times: Json = field(default_factory=lambda: response_times(Window()))
     supervised: Supervised | None = None
 
 
@@ -77,7 +78,7 @@ class Registry:
 
         `work` gives the dispatcher in force; `parse` reads the description of an agent or raises ConfigError;
         `recompose` puts a changed set of agents into force and calls `take`; `turned` is called when an agent can take
-        work again or no more, `gave_up` with name and reason when one was given up, `blocked` when `blockers` has changed.
+        work again or no more, `gave_up` with name and reason when one was given up, `blocked` when `blockers` changed.
         """
         self.settings = settings
         self.changes: Callable[[Json], None] = lambda _document: None
@@ -133,6 +134,7 @@ class Registry:
                 self._rounds.plan(spec.name, number * APART)
             elif (found.spec.kind, found.spec.url, found.spec.health) != (spec.kind, spec.url, spec.health):
                 found.window = Window()
+                found.times = response_times(found.window)
                 self._rounds.plan(spec.name, number * APART)
             found.spec, found.agent = spec, agents[spec.name]
             self._instances[spec.name] = found
@@ -408,6 +410,7 @@ class Registry:
         if not counts(seen, full=full or self._full(name)):
             return min(every, BUSY_LOOK)
         one.window.add(seen)
+        one.times = response_times(one.window)
         one.bad = 0 if seen.state == "online" else one.bad + 1
         self._tell(one, *judge(one.window))
         return next_look(every, one.bad)
@@ -438,7 +441,8 @@ class Registry:
         if state == former:
             return
         one.since = clock.unix()
-        level = logging.WARNING if state in UNABLE or state == "degraded" else logging.INFO
+        bad = state == "degraded" or (state in UNABLE and word and self._open)
+        level = logging.WARNING if bad else logging.INFO
         log.log(level, "agent %s: %s%s", one.spec.name, state, f", {word}" if word else "")
         self._changed(one)
         if (was in UNABLE) != (self.health[one.spec.name][0] in UNABLE):
@@ -465,7 +469,7 @@ class Registry:
             one.spec,
             load,
             running.get(one.spec.name, ()),
-            one.window,
+            one.times,
             state=shown(one.state, full=_full(load)),
             word=one.word,
             draining=one.spec.name in self.draining,

@@ -236,7 +236,6 @@ class Supervised:
                 return
             await self._remember(past=past, mark=None)
             self._show("waiting", f"{reason}; starts again in {verdict.after:g} s")
-            log.warning("agent %s: %s; starts again in %g s", self.spec.name, reason, verdict.after)
             await self._pause(verdict.after)
 
     async def _start(self) -> str:
@@ -291,7 +290,6 @@ class Supervised:
         return f"{how}: {words}" if words else how
 
     async def _give_up(self, past: Past, reason: str) -> None:
-        log.error("agent %s is given up: %s", self.spec.name, reason)
         self._go = False
         await self._remember(held="crashed", made=_made(self.spec), reason=reason, past=past, mark=None)
         self._show("crashed", reason)

@@ -49,6 +49,7 @@ def test_links_lead_somewhere(document: Path) -> None:
         ("[api]", tables.API),
         ("[[policy]]", tables.POLICY),
         ("[dispatch]", tables.DISPATCH),
+        ("[supervise]", tables.SUPERVISE),
         ("[log]", tables.LOG),
         ("[[agents]]", {key: None for kind in tables.AGENT.values() for key in kind}),
     ],
