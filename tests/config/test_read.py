@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from gitsync.cli.firstconfig import first_config
 from gitsync.config.read import parse_settings
 from gitsync.config.settings import Settings
 from gitsync.errors import ConfigError
@@ -162,6 +164,12 @@ MISTAKES = [
         "",
         id="two defaults",
     ),
+    pytest.param(
+        HEAD + AGENT + '[routes]\nx = { agents = ["a"], mode = "some" }\n', 7, "one of first, all", "", id="mode"
+    ),
+    pytest.param(HEAD + AGENT + '[routes]\nx = { mode = "all" }\n', 7, "agents is missing", "", id="route of nobody"),
+    pytest.param(HEAD + AGENT + '[routes]\nx = { agents = ["b"] }\n', 7, "no 'b'", "", id="route table to nobody"),
+    pytest.param(HEAD + "[tasks]\nqueue_limit = 0\n", 4, "a whole number from 1", "", id="no queue"),
     pytest.param(HEAD + AGENT + '[routes]\nx = ["b"]\n', 7, "no 'b'", "", id="route to nobody"),
     pytest.param(
         HEAD + AGENT + '[[policy]]\nfrom = "2"\nagents = ["aa"]\n', 8, "no 'aa'", "'a'", id="policy for nobody"
@@ -185,3 +193,20 @@ def test_a_mistake_has_file_line_and_way_out(text: str, line: int, what: str, wh
 def test_bytes_that_are_no_text() -> None:
     with pytest.raises(ConfigError, match=r"config\.toml:2: .*not UTF-8"):
         parse_settings(b'[machine]\nid = "\xff"\n', FILE, ROOT)
+
+
+def test_tasks_and_routes_for_each() -> None:
+    text = HEAD + AGENT + '[routes]\nx = ["a"]\ny = { agents = ["a"], mode = "all" }\n[routes.z]\nagents = ["a"]\n'
+    settings = read(text + '[tasks]\nretries = 2\ndeadline = "2h"\n')
+    assert settings.routes == {"x": ("a",), "y": ("a",), "z": ("a",)}
+    assert settings.route_all == {"y"}
+    assert (settings.tasks.retries, settings.tasks.deadline, settings.tasks.queue_limit) == (2, 7200.0, 1000)
+
+
+def test_what_init_writes_is_valid_when_all_of_it_is_used() -> None:
+    data = first_config(ident="1", name="", role="", remote="origin", branch="b", mailbox=None, port=None).decode()
+    lines = [re.sub(r"^# (?=\[|[a-z_]+ = )", "", line) for line in data.splitlines()]
+    settings = read("\n".join(lines))
+    assert len(settings.agents) == 4
+    assert set(settings.routes) >= {"bug_fix", "deployment", "general"}
+    assert settings.route_all == {"deployment"}
