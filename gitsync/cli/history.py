@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitsync import clock
 from gitsync.cli.settings import own_settings
@@ -14,6 +15,15 @@ from gitsync.cli.terminal import print_json, say, table
 from gitsync.config.settings import Settings
 from gitsync.config.units import parse_duration
 from gitsync.errors import EXIT_OK, UsageError
+from gitsync.protocol import commits
+
+if TYPE_CHECKING:
+    from gitsync.git.repo import Commit, Mailbox
+
+AHEAD = 200
+"""Commits that are read in one go."""
+
+Entry = dict[str, Any]
 
 
 def log(args: Namespace) -> int:
@@ -21,18 +31,7 @@ def log(args: Namespace) -> int:
     since = _moment(args.since) if args.since is not None else None
     settings = own_settings(args)
     thread = _thread(args, settings) if args.thread is not None else None
-    entries = _entries(settings)
-    if args.machine is not None:
-        wanted = args.machine.lower()
-        entries = [
-            entry for entry in entries if (entry["machine"] or "").lower() == wanted or entry["author"] == args.machine
-        ]
-    if since is not None:
-        entries = [entry for entry in entries if datetime.fromisoformat(entry["date"]) >= since]
-    if thread is not None:
-        entries = [entry for entry in entries if thread.intersection(entry["messages"])]
-    if args.limit > 0:
-        entries = entries[-args.limit :]
+    entries = _entries(settings, _wanted(args, since, thread), args.limit)
     if args.json:
         print_json(entries)
     elif not entries:
@@ -46,28 +45,55 @@ def log(args: Namespace) -> int:
     return EXIT_OK
 
 
-def _entries(settings: Settings) -> list[dict[str, Any]]:
-    from gitsync.protocol.commits import read
-
-    with machine(settings) as opened:
-        mailbox = opened.mailbox
-        tip = mailbox.ref(mailbox.tracking_ref) or mailbox.ref(mailbox.local_ref)
-        commits = mailbox.between([], tip) if tip is not None else []
-    found = []
-    for commit in commits:
-        note = read(commit.message)
-        found.append(
-            {
-                "commit": commit.sha,
-                "date": clock.stamp(commit.committer.date),
-                "machine": note.machine,
-                "author": commit.author.name,
-                "kind": note.kind,
-                "summary": note.summary,
-                "messages": list(note.messages),
-            }
+def _wanted(args: Namespace, since: datetime | None, thread: set[str] | None) -> Callable[[Entry], bool]:
+    def wanted(entry: Entry) -> bool:
+        machine = (entry["machine"] or "").lower()
+        return (
+            (args.machine is None or machine == args.machine.lower() or entry["author"] == args.machine)
+            and (since is None or datetime.fromisoformat(entry["date"]) >= since)
+            and (thread is None or not thread.isdisjoint(entry["messages"]))
         )
-    return found
+
+    return wanted
+
+
+def _entries(settings: Settings, wanted: Callable[[Entry], bool], limit: int) -> list[Entry]:
+    """Return what is wanted of the history, oldest first; no more of it is read than `limit` (0: all) asks for.
+
+    Dates bound nothing: they are of many clocks, and a late one may follow an early one (row 20).
+    """
+    found: list[Entry] = []
+    with machine(settings) as opened:
+        for commit in _newest_first(opened.mailbox):
+            entry = _entry(commit)
+            if wanted(entry):
+                found.append(entry)
+                if len(found) == limit:
+                    break
+    return found[::-1]
+
+
+def _newest_first(mailbox: Mailbox) -> Iterator[Commit]:
+    tip = mailbox.ref(mailbox.tracking_ref) or mailbox.ref(mailbox.local_ref)
+    names = mailbox.names_between([], tip) if tip is not None else []
+    for end in range(len(names), 0, -AHEAD):
+        part = names[max(0, end - AHEAD) : end]
+        mailbox.read_ahead(part)
+        for name in reversed(part):
+            yield mailbox.commit(name)
+
+
+def _entry(commit: Commit) -> Entry:
+    note = commits.read(commit.message)
+    return {
+        "commit": commit.sha,
+        "date": clock.stamp(commit.committer.date),
+        "machine": note.machine,
+        "author": commit.author.name,
+        "kind": note.kind,
+        "summary": note.summary,
+        "messages": list(note.messages),
+    }
 
 
 def _thread(args: Namespace, settings: Settings) -> set[str]:
