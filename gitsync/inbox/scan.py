@@ -14,13 +14,10 @@ from gitsync.ledger.values import Batch, MachinePage, Row, Told, Trouble, messag
 from gitsync.protocol import commits as notes
 from gitsync.protocol.blocks import Block, content_hash, parse
 from gitsync.protocol.ids import base_id
-from gitsync.protocol.paths import Place, classify, valid_id
+from gitsync.protocol.paths import MAX_FILE, Place, classify, valid_id
 from gitsync.protocol.reader import read_file
 from gitsync.protocol.receipts import parse_file
 from gitsync.protocol.status import Status, read_status
-
-MAX_FILE = 8 * 1024 * 1024
-"""A larger file in an owned place is refused and reported (PROTOCOL 1)."""
 
 
 class Scan:
@@ -71,8 +68,8 @@ class Scan:
         self._emptied: list[Place] = []
         for change in sorted(changes, key=lambda change: change.path):
             self._change(change, commit, date, batch)
-        if note.machine and "withdraw " in note.summary:
-            self._withdraw(note.machine, note.messages, batch)
+        if note.machine and note.withdrawn:
+            self._withdraw(note.machine, note.withdrawn, batch)
         batch.head = commit.sha
         batch.commits += 1
 

@@ -5,6 +5,8 @@
 Gitsync-Machine: 1
 Gitsync-Message: 01JD3WQ8Z6T4K9V2M5N7P0R3S8
 Gitsync-Message: 01JD3WQ8Z6T4K9V2M5N7P0R3S9
+
+A message that is taken back is named twice, the second time as `Gitsync-Withdrawn`.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from dataclasses import dataclass
 
 from gitsync.protocol.ids import canonical
 
-_TRAILER = re.compile(r"(Gitsync-Machine|Gitsync-Message): (\S+)\s*")
+_TRAILER = re.compile(r"(Gitsync-Machine|Gitsync-Message|Gitsync-Withdrawn): (\S+)\s*")
 _SUBJECT = re.compile(r"\[([^\]\s]+)\] (.*)")
+_WITHDRAW = re.compile(r"(?:^|, )withdraw ([0-9A-Z]{26})(?: and \d+ more)?(?=, |$)")
 _BY_SUMMARY: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("begin", re.compile(r"begin the mailbox\b")),
     ("messages", re.compile(r"\d+ messages? to ")),
@@ -38,6 +41,8 @@ class CommitNote:
     kind: str
     summary: str
     messages: tuple[str, ...]
+    withdrawn: tuple[str, ...] = ()
+    """Those of the messages that it takes back."""
 
 
 def compose(
@@ -80,6 +85,7 @@ def compose(
         parts += _files("import ", imported, body)
     named = dict.fromkeys([*(name for name, _ in messages), *withdrawn, *adopted])
     trailers = [f"Gitsync-Machine: {machine}", *(f"Gitsync-Message: {name}" for name in named)]
+    trailers += [f"Gitsync-Withdrawn: {name}" for name in dict.fromkeys(withdrawn)]
     paragraphs = [f"[{machine}] {', '.join(parts) or 'no change'}", "\n".join(body), "\n".join(trailers)]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
@@ -90,6 +96,7 @@ def read(message: str) -> CommitNote:
     subject = " ".join(paragraphs[0].split("\n")).strip() if paragraphs else ""
     machine: str | None = None
     messages: list[str] = []
+    withdrawn: list[str] = []
     for line in paragraphs[-1].split("\n") if len(paragraphs) > 1 else ():
         match = _TRAILER.fullmatch(line)
         if match is None:
@@ -98,15 +105,17 @@ def read(message: str) -> CommitNote:
             machine = match[2]
             continue
         try:
-            messages.append(canonical(match[2]))
+            (messages if match[1] == "Gitsync-Message" else withdrawn).append(canonical(match[2]))
         except ValueError:
             continue
     if machine is None:
         return CommitNote(None, "person", subject, ())
     said = _SUBJECT.fullmatch(subject)
     summary = said[2] if said and said[1] == machine else subject
+    if not withdrawn and (taken := _WITHDRAW.search(summary)) and taken[1] in messages:
+        withdrawn = messages  # of a gitsync that did not name them apart
     kind = next((kind for kind, pattern in _BY_SUMMARY if pattern.match(summary)), "other")
-    return CommitNote(machine, kind, summary, tuple(messages))
+    return CommitNote(machine, kind, summary, tuple(messages), tuple(withdrawn))
 
 
 def _files(verb: str, paths: Sequence[str], body: list[str]) -> list[str]:

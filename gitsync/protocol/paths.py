@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 ID_RE = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+MAX_FILE = 8 * 1024 * 1024
+"""Bytes. A larger file in an owned place is refused and reported, by whoever reads it; so none is written."""
 BROADCAST = "ALL"
 ANYCAST = "ANY"
 

@@ -34,7 +34,7 @@ def test_what_a_commit_says(what, subject, kind, messages):
     text = compose("1", **what)
     assert text.split("\n")[0] == f"[1] {subject}"
     assert text.endswith("\n")
-    assert read(text) == CommitNote("1", kind, subject, messages)
+    assert read(text) == CommitNote("1", kind, subject, messages, tuple(what.get("withdrawn", ())))
 
 
 def test_trailers_as_in_the_protocol():
@@ -64,3 +64,20 @@ def test_trailers_that_others_broke():
     note = read("\r\n".join(["[1] 1 message to 2", "", *trailers]))
     assert note == CommitNote("1", "messages", "1 message to 2", (A,))
     assert read("Merge\n\nSigned-off-by: x\nGitsync-Machine: 2").machine == "2"
+
+
+def test_what_is_taken_back_is_told_by_name_and_not_by_how_the_summary_sounds():
+    note = compose("1", messages=[(A, "2")], withdrawn=[B], imported=["old/withdraw the offer.md"])
+    assert read(note).withdrawn == (B,)
+    assert read(note).messages == (A, B)
+    assert read(compose("1", messages=[(A, "2")], imported=["withdraw the offer.md"])).withdrawn == ()
+    assert read(compose("1", messages=[(A, "2")], hand_edits=[f"withdraw {B}"])).withdrawn == ()
+    assert read(compose("1", withdrawn=[A, B])).withdrawn == (A, B)
+
+
+def test_what_was_taken_back_before_that_had_a_trailer_of_its_own():
+    for summary in (f"withdraw {A} and 1 more", f"1 message to 2, withdraw {A}, status"):
+        old = f"[1] {summary}\n\nGitsync-Machine: 1\nGitsync-Message: {A}\nGitsync-Message: {B}\n"
+        assert read(old).withdrawn == (A, B)
+    assert read(f"[1] withdraw {A}\n\nGitsync-Machine: 1\n").withdrawn == ()
+    assert read(f"withdraw {A}\n\nwith words of my own\n").withdrawn == ()
