@@ -67,6 +67,17 @@ class Done:
     notes: tuple[str, ...] = ()
 
 
+@contextmanager
+def _asked_once() -> Iterator[None]:
+    """Say of a remote that is away what is true here: nobody tries again by itself."""
+    try:
+        yield
+    except TryLater as away:
+        away.remedy = "run gitsync init again when it can be reached"
+        raise
+
+
+@_asked_once()
 def join(plan: Plan, *, take_over: bool = False) -> Done:
     """Carry a plan out; when a step fails, everything that was made is taken back."""
     _refuse_tracked(plan.repo, plan.root, plan.mailbox)
@@ -99,6 +110,7 @@ def join(plan: Plan, *, take_over: bool = False) -> Done:
         return Done(settings=settings, how="joined" if exists else "new", url=url, others=others, notes=notes)
 
 
+@_asked_once()
 def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
     """Put right what is missing on a computer that was set up before; its settings stay as they are."""
     entry = places.registered().get(root)

@@ -75,7 +75,10 @@ def _alone(settings: Settings, *, accept_rewrite: bool, accept_deletions: bool) 
         )
         opened.note(result)
         opened.refresh()
-        return sync_document(result)
+        document = sync_document(result)
+        if result.state == "offline":  # the engine speaks as in the process, which tries again by itself
+            document["remedy"] = "run gitsync sync again when it can be reached, or leave that to: gitsync up"
+        return document
 
 
 def _show(document: Mapping[str, Any]) -> None:

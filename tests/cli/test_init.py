@@ -125,6 +125,8 @@ def test_remote_away(make_computer: Make) -> None:
     result = one("init", "--id", "1")
     assert result.code == 75
     assert len(result.err.strip().splitlines()) <= 3
+    assert "by itself" not in result.err
+    assert "gitsync init again" in result.err
     untouched(one)
 
 

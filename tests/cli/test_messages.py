@@ -74,6 +74,8 @@ def test_sent_while_the_remote_is_away(bare: Remote, one: Computer, two: Compute
     result = one("sync", "--json")
     assert result.code == 75
     assert result.json["state"] == "offline"
+    assert "by itself" not in result.json["remedy"]
+    assert "gitsync sync again" in result.json["remedy"]
     assert result.json["pending"] >= 1
     assert one.ask("show", ident)["state"] == "pending"
     away.rename(bare.path)
