@@ -41,7 +41,7 @@ class RemoteSide:
         self._refs = refs
         self._branch = branch
         self._remote = remote
-        self._timeout = timeout
+        self.timeout = timeout
         self._ssh: str | None = None
         self._ssh_known = False
         self._url: str | None = None
@@ -62,7 +62,7 @@ class RemoteSide:
         if not self._ssh_known:
             self._ssh = self._ssh_command()
             self._ssh_known = True
-        return run(*args, cwd=self._work_tree, timeout=self._timeout, ok=ok, ssh=self._ssh, network=True, heard=heard)
+        return run(*args, cwd=self._work_tree, timeout=self.timeout, ok=ok, ssh=self._ssh, network=True, heard=heard)
 
     def _ssh_command(self) -> str | None:
         place = locate(self.url())

@@ -70,6 +70,15 @@ class Mailbox:
     def _git(self, *args: str, timeout: float = 60.0, data: bytes = b"", ok: Sequence[int] = (0,)) -> Done:
         return run(*args, cwd=self.path, timeout=timeout, data=data, ok=ok)
 
+    @property
+    def network_timeout(self) -> float:
+        """Seconds of silence after which the remote counts as away; holds from the next command on."""
+        return self._side.timeout
+
+    @network_timeout.setter
+    def network_timeout(self, seconds: float) -> None:
+        self._side.timeout = seconds
+
     # names on the remote
 
     def machine_ref(self, machine: str) -> str:

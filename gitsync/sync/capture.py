@@ -90,6 +90,7 @@ class Capture:
     def configure(self, settings: SyncSettings) -> None:
         """Take new settings from the next look on."""
         self._settings = settings
+        self.folder.max_file = settings.max_file
 
     @property
     def differs(self) -> bool:

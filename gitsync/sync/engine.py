@@ -129,6 +129,8 @@ class Engine:
         """Take new settings from the next cycle on; machine id and branch cannot change this way."""
         self._machine = replace(machine, id=self._machine.id)
         self._capture.configure(settings)
+        self._materialise.limit = settings.max_file
+        self._mailbox.network_timeout = settings.network_timeout
         self._known.settings = self._builder.settings = self._presence.settings = settings
         self._builder.machine = self._presence.machine = self._claims.machine = self._machine
 

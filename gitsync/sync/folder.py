@@ -81,7 +81,7 @@ class Folder:
         self.files: dict[str, OnDisk] = {}
         self.odd: dict[str, Odd] = {}
         self._blob_of = blob_of
-        self._max_file = max_file
+        self.max_file = max_file
         self._skip = skip
         self._skip_folder = skip_folder
         self._listings: dict[str, _Listing] = {}
@@ -134,7 +134,7 @@ class Folder:
 
     def read(self, path: str) -> bytes | None:
         """Read a regular file without following links; None when it is not there or not readable as one."""
-        return read_file(self.full(path), self._max_file)
+        return read_file(self.full(path), self.max_file)
 
     def note(self, path: str, blob: str | None) -> None:
         """Record that we have just put this blob there (None: removed it); a later write is found."""
@@ -218,7 +218,7 @@ class Folder:
         why = self._refused(path, info)
         if why is None:
             try:
-                data = read_file(self.full(path), self._max_file)
+                data = read_file(self.full(path), self.max_file)
             except OSError as error:
                 data, why = None, f"cannot be read: {error.strerror}"
             if data is None and why is None:
@@ -239,8 +239,8 @@ class Folder:
             return "is a symbolic link"
         if not stat.S_ISREG(info.st_mode):
             return "is not a regular file"
-        if info.st_size > self._max_file:
-            return f"is larger than {self._max_file // (1024 * 1024)} MiB"
+        if info.st_size > self.max_file:
+            return f"is larger than {self.max_file // (1024 * 1024)} MiB"
         return None
 
     def _note_odd(self, path: str, why: str, changed: set[str]) -> None:

@@ -44,7 +44,7 @@ class Materialise:
         self._mailbox = mailbox
         self._journal = journal
         self._capture = capture
-        self._limit = limit
+        self.limit = limit
         self._fault = fault
         self._root = str(mailbox.path)
         self._store = f"{self._root}/.git/gitsync"
@@ -223,7 +223,7 @@ class Materialise:
 
     def _read(self, name: str) -> bytes | None:
         try:
-            return read_file(name, self._limit)
+            return read_file(name, self.limit)
         except OSError:
             return None
 

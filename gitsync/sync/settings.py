@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gitsync.protocol.paths import MAX_FILE
+
 
 @dataclass(frozen=True, kw_only=True)
 class SyncSettings:
@@ -23,7 +25,7 @@ class SyncSettings:
     machine_ref_rides: float = 60.0
     """A branch push takes the machine ref along when the last beat is older than this."""
     install_refresh: float = 6 * 3600.0
-    max_file: int = 8 * 1024 * 1024
+    max_file: int = MAX_FILE
     rotate_above: int = 64 * 1024
     races: int = 12
     """Lost races in one cycle before the rest is left to the next one."""
