@@ -13,7 +13,7 @@ from gitsync.ledger.values import Intent, Op, local_key, message_op, receipt_op
 from gitsync.protocol.message import Message, write
 from gitsync.protocol.receipts import Receipt
 from gitsync.routing import INBOX, Route, route
-from gitsync.tasks.elsewhere import choose
+from gitsync.tasks.elsewhere import Elsewhere, choose
 from gitsync.tasks.papers import answer, carrier, told
 from gitsync.tasks.states import CANCELLED, DEADLINE, combine, judge, pause
 from gitsync.tasks.values import ENDED, TAKER, Rules, TaskSettings
@@ -124,13 +124,28 @@ class Step:
         self._set(given, f"attempt {given.attempt}, {reason}")
 
     def _give_away(self, task: TaskRow, part: PartRow) -> None:
-        """Send a part to another machine, unless it came from one that had been sent it itself."""
-        without = {self._machine, task.origin.get("machine", "")}
-        found = None if task.origin.get("carried") else choose(task.type, self._known(), without)
+        """Send a part to another machine, or say that there is none."""
+        found = self._elsewhere(task)
         if found is None:
             reason = f"no agent takes {task.type}, here or on another machine that is up"
             self._set(replace(part, status="BLOCKED", agent="", reason=reason), reason)
-            return
+        else:
+            self._send(task, part, found)
+
+    def send_on(self, part: PartRow) -> None:
+        """Send a part to another machine that none of the agents here can take for now, if there is such a machine."""
+        task = self._journal.task(part.task)
+        found = None if task is None or task.to_agent or part.slot else self._elsewhere(task)
+        if task is not None and found is not None and self._journal.cancel_local(part.message_id):
+            self._send(task, part, found)
+
+    def _elsewhere(self, task: TaskRow) -> Elsewhere | None:
+        """Choose another machine; none for what came from one that had been sent it itself."""
+        if task.origin.get("carried"):
+            return None
+        return choose(task.type, self._known(), {self._machine, task.origin.get("machine", "")})
+
+    def _send(self, task: TaskRow, part: PartRow, found: Elsewhere) -> None:
         message = carrier(task, found.machine, self._machine, clock.new_id(), self._date)
         self._journal.enqueue(message_op(message, found.machine))
         self.remote = True

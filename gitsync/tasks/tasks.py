@@ -32,6 +32,8 @@ BLOCKED_EVERY = 5.0
 """Seconds until it is looked for again who could take what nobody takes."""
 ABROAD_EVERY = 5.0
 """Seconds between two looks at what other machines say, if nothing tells that they said something."""
+SEND_ON_AFTER = 30.0
+"""Seconds that the agents here may be unable before another machine is asked: most come back sooner."""
 PRUNE_EVERY = 3600.0
 
 _SHORTEST = 4
@@ -323,10 +325,18 @@ class Tasks:
         for part in self._journal.open_parts():
             if not part.message_id and (blocked if part.status == "BLOCKED" else part.not_before <= now):
                 step.place(part)
-            elif blocked and part.status == "BLOCKED" and part.agent == INBOX and part.machine == self._machine:
-                task = self._journal.task(part.task)
-                if task is not None and not task.to_agent and self._route(step, task).agents:
-                    step.reclaim(part)
+            elif blocked and part.status == "BLOCKED" and part.machine == self._machine:
+                self._unblock(step, part, now)
+
+    def _unblock(self, step: Step, part: PartRow, now: float) -> None:
+        """Look for another way where no agent here took a part, or none of those that may can take it for long."""
+        task = self._journal.task(part.task)
+        if task is None:
+            return
+        if part.agent == INBOX and not task.to_agent and self._route(step, task).agents:
+            step.reclaim(part)
+        elif not part.agent and clock.stamp(now - SEND_ON_AFTER) >= task.times.get("BLOCKED", ""):
+            step.send_on(part)
 
     # keeping
 

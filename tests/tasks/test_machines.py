@@ -215,6 +215,30 @@ def test_nobody_offers_it_until_somebody_does(bench: Make) -> None:
     assert [message.to for message in branch.carry()] == [("3",)]
 
 
+def test_another_machine_takes_over_when_nobody_here_can_for_long(bench: Make) -> None:
+    async def act() -> None:
+        down, named = Worker("down", types=("fix",)), Worker("named")
+        here = bench(down, named, machine="2", fleet=[page("3", "fix")])
+        worker = Worker("coder", types=("fix",))
+        other = bench(worker, machine="3")
+        branch = Branch(here, other)
+        async with here.working() as dispatcher, other.working():
+            dispatcher.health = {"down": ("crashed", ""), "named": ("crashed", "")}
+            moved, kept = here.submit(type="fix"), here.submit(type="fix", to="down")
+            await here.until(lambda: here.status(moved) == "BLOCKED")
+            here.tick(later=20.0)
+            assert here.status(moved) == "BLOCKED", "most agents are back soon"
+            here.tick(later=40.0)
+            assert here.task(moved)["assigned_to"] == "3"
+            await until(branch, lambda: here.status(moved) == "COMPLETED")
+            dispatcher.health = {}
+            await until(branch, lambda: here.status(kept) == "COMPLETED")
+        assert here.task(kept)["assigned_to"] == "down"
+        assert (len(worker.given), len(down.given)) == (1, 1), "each task was done once"
+
+    asyncio.run(act())
+
+
 def ask(body: str = "the door", **changes: Any) -> Message:
     values: dict[str, Any] = {
         "id": clock.new_id(),

@@ -164,6 +164,43 @@ def test_an_agent_that_pulls(bench: Make) -> None:
     play(act)
 
 
+def test_blocked_while_nobody_can_take_it(bench: Make) -> None:
+    one = bench(Worker("a", default=True))
+
+    async def act() -> None:
+        async with one.working() as dispatcher:
+            dispatcher.health = {"a": ("crashed", "three times")}
+            ident = one.submit()
+            await one.until(lambda: one.status(ident) == "BLOCKED")
+            assert "a: " in one.task(ident)["error"]
+            one.tick(later=100.0)
+            assert one.status(ident) == "BLOCKED", "there is no other machine"
+            dispatcher.health = {"a": ("online", "")}
+            await one.until(lambda: one.status(ident) == "COMPLETED")
+            assert one.task(ident)["error"] is None
+        assert one.path(ident)[:2] == ["QUEUED", "BLOCKED"]
+
+    play(act)
+
+
+def test_what_ended_in_the_inbox_is_given_out_when_somebody_takes_it(bench: Make) -> None:
+    one = bench(Worker("a", types=("fix",)))
+
+    async def act() -> None:
+        ident = one.submit(type="fix")
+        worker = one.workers.pop("a")
+        async with one.working():
+            await one.until(lambda: one.status(ident) == "BLOCKED")
+        assert "inbox" in one.task(ident)["error"]
+        one.workers["a"] = worker
+        async with one.working():
+            await one.until(lambda: one.status(ident) == "COMPLETED", limit=20)
+        assert len(worker.given) == 1
+        assert one.journal.intents(("waiting",)) == []
+
+    play(act)
+
+
 def test_cancel_in_every_state(bench: Make) -> None:
     async def act() -> None:
         gate = Gate()
