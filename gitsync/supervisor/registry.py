@@ -353,9 +353,10 @@ class Registry:
         self._tell_blockers()
 
     def _point(self, one: Instance) -> None:
-        """Let an HTTP agent's hand-overs go where its program listens now."""
-        if isinstance(one.agent, HttpAgent) and one.supervised is not None:
-            one.agent.url = one.supervised.url
+        """Let an HTTP agent's hand-overs go where its program listens now, and nowhere while it does not run."""
+        if isinstance(one.agent, HttpAgent) and one.spec.start:
+            program = one.supervised
+            one.agent.url = program.url if program is not None and program.pid is not None else ""
 
     def _tell_blockers(self) -> None:
         found = [one.supervised.blocker for one in self._instances.values() if one.supervised is not None]

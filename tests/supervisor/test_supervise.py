@@ -20,6 +20,7 @@ from gitsync.agents.spec import AgentSpec
 from gitsync.errors import Conflict, NotFound, Refused, UsageError
 from gitsync.supervisor import pids
 from gitsync.supervisor.settings import SuperviseSettings
+from tests.agents.benches import parcel
 from tests.supervisor.conftest import World, free_port, world
 
 Make = Callable[..., AgentSpec]
@@ -86,6 +87,19 @@ async def test_given_up_stays_given_up_when_gitsync_starts_anew_unless_its_setti
     async with world(tmp_path, replace(program(), url=spec.url)) as there:
         await there.state("online")
         assert there.registry.blockers() == ()
+
+
+async def test_ten_that_crash_at_once_leave_the_others_alone(tmp_path: Path, program: Make) -> None:
+    broken = [program(FAILS, name=f"broken{number}", kind="inbox") for number in range(10)]
+    async with world(tmp_path, *broken, program()) as there:
+        pid = (await there.state("online"))["pid"]
+        for spec in broken:
+            await there.state("crashed", spec.name)
+        agent = there.registry._instances["tested"].agent
+        outcome = await agent.deliver(parcel())
+        assert outcome.reply == f"done by {pid}"
+        assert there["tested"]["state"] == "online"
+        assert len(there.registry.blockers()) == 10
 
 
 async def test_a_program_that_is_not_there(tmp_path: Path, program: Make) -> None:
@@ -171,7 +185,9 @@ async def test_a_port_that_a_stranger_holds_is_no_crash(tmp_path: Path, program:
                 assert f"(pid {os.getpid()})" in taken["word"]
             assert taken["restarts"] == 0
             assert taken["pid"] is None
-            assert there.registry.health["tested"][0] == "error", "nothing is handed to the stranger"
+            assert there.registry.health["tested"][0] == "error"
+            outcome = await there.registry._instances["tested"].agent.deliver(parcel())
+            assert (outcome.kind, outcome.started) == ("failed", False), "nothing is handed to the stranger"
             stranger.close()
             await there.registry.start("tested")
             await there.state("online")
