@@ -218,6 +218,26 @@ class TaskRows:
         """Give the parts that have not ended, oldest task first."""
         return self._parts(f"WHERE status IN ({_OPEN}) ORDER BY task, slot", ())
 
+    def decided_parts(self) -> list[PartRow]:
+        """Give the open parts whose message an agent here was given, or somebody decided about."""
+        return self._parts(
+            f"WHERE status IN ({_OPEN}) AND message_id <> '' AND EXISTS (SELECT 1 FROM intents"
+            " WHERE intents.message_id = task_parts.message_id) ORDER BY task, slot",
+            (),
+        )
+
+    def parts_away(self, machine: str) -> list[PartRow]:
+        """Give the open parts that were sent to other machines than this one."""
+        return self._parts(
+            f"WHERE status IN ({_OPEN}) AND message_id <> '' AND machine <> ? ORDER BY task, slot", (machine,)
+        )
+
+    def idle_parts(self) -> list[PartRow]:
+        """Give the open parts that no message carries, and those that are blocked."""
+        return self._parts(
+            f"WHERE status IN ({_OPEN}) AND (message_id = '' OR status = 'BLOCKED') ORDER BY task, slot", ()
+        )
+
     def parts_of(self, message_ids: Iterable[str]) -> dict[str, PartRow]:
         """Give the parts that these messages carry, by message id."""
         found: dict[str, PartRow] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +39,7 @@ PRUNE_EVERY = 3600.0
 
 _SHORTEST = 4
 _LONGEST_TYPE = 64
+_TYPE = re.compile(rf"[^\s\x00-\x1f\x7f-\x9f]{{1,{_LONGEST_TYPE}}}")
 
 
 class Tasks:
@@ -165,7 +167,7 @@ class Tasks:
 
     def _new(self, ask: TaskAsk, sender: str) -> TaskRow:
         kind = ask.type.strip() or GENERAL
-        if len(kind) > _LONGEST_TYPE or not kind.isprintable() or " " in kind:
+        if _TYPE.fullmatch(kind) is None:
             raise UsageError(f"{ask.type!r} is no type of task", f"one word of at most {_LONGEST_TYPE} characters")
         if ask.priority not in PRIORITIES:
             raise UsageError(f"no priority {ask.priority!r}", remedy=f"one of: {', '.join(PRIORITIES)}")
@@ -249,7 +251,9 @@ class Tasks:
         if task is None:
             raise NotFound(f"no task {ident!r}", "no id of a task begins so", "see: gitsync tasks")
         with self._step() as step:
-            self._catch_up(step, self._journal.parts(task.id))
+            given = [part for part in self._journal.parts(task.id) if part.message_id and part.status not in ENDED]
+            step.catch_up(part for part in given if part.machine == self._machine)
+            step.catch_up_abroad(part for part in given if part.machine != self._machine)
             task = self._journal.task(task.id) or task
             if task.status in ENDED and task.error != CANCELLED:
                 raise Conflict(f"task {task.id} is {task.status} already", f"since {task.times.get(task.status)}")
@@ -301,28 +305,23 @@ class Tasks:
         if now >= self._prune_at:
             self._journal.prune_tasks(now - self._settings.keep)
             self._prune_at = now + PRUNE_EVERY
-        parts = self._journal.open_parts()
-        if not parts:
+        if not self._journal.count_open_tasks():
             return None
         with self._step(now) as step:
-            self._catch_up(step, parts, abroad=now >= self._abroad_at)
+            step.catch_up(part for part in self._journal.decided_parts() if part.machine == self._machine)
+            if now >= self._abroad_at:
+                self._abroad_at = now + ABROAD_EVERY
+                step.catch_up_abroad(self._journal.parts_away(self._machine))
             for task in self._journal.overdue_tasks(now):
                 step.end(task, DEADLINE)
             self._place(step, now)
         return TICK
 
-    def _catch_up(self, step: Step, parts: Sequence[PartRow], *, abroad: bool = True) -> None:
-        given = [part for part in parts if part.message_id and part.status not in ENDED]
-        step.catch_up(part for part in given if part.machine == self._machine)
-        if abroad:
-            step.catch_up_abroad(part for part in given if part.machine != self._machine)
-            self._abroad_at = clock.unix() + ABROAD_EVERY
-
     def _place(self, step: Step, now: float) -> None:
         blocked = now >= self._blocked_at
         if blocked:
             self._blocked_at = now + BLOCKED_EVERY
-        for part in self._journal.open_parts():
+        for part in self._journal.idle_parts():
             if not part.message_id and (blocked if part.status == "BLOCKED" else part.not_before <= now):
                 step.place(part)
             elif blocked and part.status == "BLOCKED" and part.machine == self._machine:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -17,6 +19,8 @@ from gitsync.agents.spec import AgentSpec
 from gitsync.errors import Conflict
 from gitsync.inbox import ack, take
 from gitsync.ledger.values import Intent, local_key
+from gitsync.protocol.message import Message, write
+from gitsync.tasks.values import ENDED
 from tests.tasks.bench import Bench, Gate, Puller, Worker, outcome
 
 Make = Callable[..., Bench]
@@ -387,3 +391,77 @@ def test_events_are_json(bench: Make) -> None:
     one.submit("x" * 10_000)
     assert len(json.dumps(one.changes)) < 5_000
     assert one.changes[0]["created"] <= clock.stamp()
+
+
+def test_an_agent_here_asks_by_message(bench: Make) -> None:
+    asking, working = Worker("asking"), Worker("working", types=("fix",))
+    one = bench(asking, working)
+
+    async def act() -> None:
+        message = Message(
+            id=clock.new_id(),
+            sender="2/asking",
+            to=("2",),
+            subject="fix: the door",
+            body="it squeaks",
+            type="Task",
+            date=clock.stamp(),
+        )
+        one.journal.put_local(message, write(message))
+        one.ingest()
+        async with one.working():
+            await one.until(lambda: one.tasks.counts()["COMPLETED"] == 1 and bool(asking.given))
+        (task,) = one.tasks.list()
+        assert (task["type"], task["sender"]) == ("fix", "2/asking")
+        (answer,) = asking.given
+        assert (answer.in_reply_to, answer.sender, answer.body) == (
+            message.id,
+            "2/working",
+            "working did: it squeaks",
+        )
+        assert one.journal.pending() == [], "nothing of it goes to the branch"
+
+    play(act)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_no_task_is_lost_or_done_twice(bench: Make, seed: int) -> None:
+    """Agents end as they like, tasks are cancelled, the process is started again in the middle of it."""
+    chance = random.Random(seed)
+    done: Counter[str] = Counter()
+
+    async def deed(delivery: Delivery) -> Outcome:
+        await asyncio.sleep(chance.random() / 200)
+        kind = chance.choice(["done", "done", "failed", "refused", "uncertain"])
+        done[delivery.thread or ""] += kind == "done"
+        return Outcome(kind=kind, reason=kind, started=chance.random() < 0.7)  # type: ignore[arg-type]
+
+    workers = [Worker(name, deed, types=("x",), attempts=2) for name in ("a", "b")]
+    one = bench(*workers, routes={"each": ("a", "b")}, route_all={"each"})
+
+    async def act() -> None:
+        given = [one.submit(type=chance.choice(["x", "each"]), retries=chance.randrange(3)) for _ in range(12)]
+        for _ in range(2):
+            async with one.working():
+                for _ in range(10):
+                    one.tick()
+                    await asyncio.sleep(0.005)
+                if under_way := [ident for ident in given if one.status(ident) not in ENDED]:
+                    one.tasks.cancel(chance.choice(under_way))
+            one.close()
+            one.open()
+        async with one.working():
+            await one.until(lambda: all(one.status(ident) in (*ENDED, "BLOCKED") for ident in given))
+        for ident in given:
+            task = one.task(ident)
+            parts = len(task["parts"])
+            assert done[ident] <= parts
+            for part in task["parts"]:
+                assert part["attempts"] <= task["retries"] + 1
+            if task["status"] == "COMPLETED":
+                assert done[ident] == parts
+            else:
+                assert task["error"]
+            assert set(task["times"]) >= {"QUEUED", task["status"]}
+
+    play(act)
