@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from gitsync import clock
-from gitsync.errors import Refused, UsageError
+from gitsync.errors import NotFound, Refused, UsageError
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.lookup import Known, find
@@ -34,14 +35,18 @@ def address(to: str, machine: Machine, fleet: Collection[str], agents: Collectio
     except ValueError as error:
         if to in agents:
             return Address(machine.id, to)
-        raise UsageError(f"cannot send to {to!r}", str(error), _choices(machine, fleet, agents)) from error
+        near = get_close_matches(to[:100], [*fleet, *agents], n=3)
+        raise NotFound(f"cannot send to {to!r}", str(error), _choices(machine, fleet, agents), near=near) from error
     if found.machine is None:
         if found.agent == EVERYBODY and EVERYBODY not in agents:
             if not agents:
                 raise UsageError("there is no agent on this machine", remedy=_choices(machine, fleet, agents))
             return Address(machine.id, EVERYBODY)
         if found.agent not in agents:
-            raise UsageError(f"no agent {found.agent!r} on this machine", remedy=_choices(machine, fleet, agents))
+            near = get_close_matches(found.agent or "", agents, n=3)
+            raise NotFound(
+                f"no agent {found.agent!r} on this machine", remedy=_choices(machine, fleet, agents), near=near
+            )
         return Address(machine.id, found.agent)
     known = found.machine in fleet or found.machine in ("ALL", "ANY", machine.id)
     if not known and found.agent is None and to in agents:

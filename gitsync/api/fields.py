@@ -40,6 +40,8 @@ class Field:
     required: bool = False
     blank: bool = True
     """Whether a text may be empty, or of white space alone."""
+    pattern: str = ""
+    """What a text must match as a whole, in words that Python and JSON Schema share."""
     choices: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
@@ -54,8 +56,8 @@ class Field:
             found["items"] = {"type": "string"}
         if self.choices:
             found["enum"] = [*self.choices, *([] if self.required else [None])]
-        if not self.blank:
-            found["pattern"] = r"\S"
+        if self.pattern or not self.blank:
+            found["pattern"] = f"^({self.pattern})$" if self.pattern else r"\S"
         for word, bound in (("minimum", self.low), ("maximum", self.high), ("exclusiveMinimum", self.above)):
             if bound is not None:
                 found[word] = bound
@@ -83,6 +85,8 @@ class Field:
             raise self._wrong("empty_field", "is empty")
         if self.choices and value not in self.choices:
             raise self._wrong("bad_value", f"must be one of {', '.join(self.choices)}")
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            raise self._wrong("bad_value", f"must be {self.about or 'of another form'}")
         try:
             value.encode()
         except UnicodeEncodeError as error:
@@ -145,12 +149,16 @@ class Shape:
     """Whether fields that are not listed are passed on: their reader is further inside."""
     several: str = ""
     most: int = 0
+    more: tuple[Json, ...] = ()
+    """What else holds, in JSON Schema: conditions over several fields, that are checked further inside."""
 
     def one(self) -> Json:
         """Describe one object in JSON Schema."""
         found: Json = {"type": "object", "properties": {field.name: field.schema() for field in self.fields}}
         if required := [field.name for field in self.fields if field.required]:
             found["required"] = required
+        if self.more:
+            found["allOf"] = list(self.more)
         if self.several:
             found["not"] = {"required": [self.several]}
         return found

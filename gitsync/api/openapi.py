@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gitsync.api.operations import Operation
-from gitsync.api.shapes import SCHEMAS, ref
+from gitsync.api.shapes import ID, SCHEMAS, ref
 
 Json = dict[str, Any]
 
@@ -66,7 +66,12 @@ def _operation(one: Operation) -> Json:
 
 def _path_parameters(one: Operation) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", **({"pattern": f"^{ID}$"} if name == "id" else {"minLength": 1})},
+        }
         for name in _HOLE.findall(one.path)
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from gitsync.api.fields import Field, Shape
 from gitsync.ledger.intents import ACKS
+from gitsync.protocol.ids import ID_PATTERN
 from gitsync.protocol.message import PRIORITIES
 from gitsync.tasks.values import STATES
 
@@ -15,8 +16,31 @@ MOST_MESSAGES = 100
 """Messages in one request."""
 LONGEST_PAGE = 500
 
+ID = "[0-9A-Za-z]{4,26}"
+"""The id of a message or a task, or the beginning of one."""
+_LINE = r"[^\x00-\x1f\x7f\x85\u2028\u2029]*"
+_TO = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}(/[^\s/,;&|\x00-\x20\x7f]{1,64})?"
+_SAYS_SOMETHING: Json = {
+    "anyOf": [
+        {"properties": {"message": {"pattern": r"\S"}}},
+        {"properties": {"subject": {"type": "string", "pattern": r"\S"}}, "required": ["subject"]},
+    ]
+}
+_ASKS_SOMETHING: Json = {
+    "anyOf": [
+        {"properties": {"content": {"pattern": r"\S"}}},
+        {"properties": {"subject": {"type": "string", "pattern": r"\S"}}, "required": ["subject"]},
+        {
+            "properties": {"type": {"type": "string", "pattern": r"\S", "not": {"const": "general"}}},
+            "required": ["type"],
+        },
+    ]
+}
+
 # -- requests --------------------------------------------------------------------------------------
 
+_SUBJECT = Field(name="subject", pattern=_LINE, about="one line")
+_TYPE = Field(name="type", pattern=_LINE, about="one line")
 _PRIORITY = Field(name="priority", choices=tuple(PRIORITIES), default="normal")
 
 SEND = Shape(
@@ -24,25 +48,30 @@ SEND = Shape(
     (
         Field(name="from", about="a local agent; absent: the machine itself"),
         Field(
-            name="to", required=True, blank=False, about="`2`, `2/builder`, `all`, `any`, `self/all` or a local agent"
+            name="to",
+            required=True,
+            pattern=_TO,
+            blank=False,
+            about="a machine or an agent: `2`, `2/builder`, `all`, `any`, `self/all`, a local agent",
         ),
         Field(name="message", required=True),
-        Field(name="subject", about="absent: the first line of the message"),
-        Field(name="type"),
+        Field(name="subject", pattern=_LINE, about="one line; absent: the first line of the message"),
+        _TYPE,
         _PRIORITY,
-        Field(name="thread"),
-        Field(name="in_reply_to"),
+        Field(name="thread", pattern=f"({ID_PATTERN})?", about="the whole id of its first message"),
+        Field(name="in_reply_to", pattern=f"({ID})?", about="the id of a message"),
     ),
     several="messages",
     most=MOST_MESSAGES,
+    more=(_SAYS_SOMETHING,),
 )
 REPLY = Shape(
     "Reply",
     (
         Field(name="message", required=True, blank=False),
         Field(name="from", about="a local agent; absent: the machine itself"),
-        Field(name="subject"),
-        Field(name="type"),
+        _SUBJECT,
+        _TYPE,
         Field(name="priority", choices=tuple(PRIORITIES), about="absent: that of the message"),
     ),
 )
@@ -60,14 +89,15 @@ TASK = Shape(
     "NewTask",
     (
         Field(name="content", required=True),
-        Field(name="type", default="general"),
+        Field(name="type", pattern=r"[^\s\x00-\x1f\x7f-\x9f]{0,64}", default="general", about="one word"),
         _PRIORITY,
-        Field(name="deadline", kind="number", above=0, high=1e9, about="seconds from now"),
-        Field(name="retries", kind="integer", low=0, high=1000),
+        Field(name="deadline", kind="number", above=0, high=999_999_999, about="seconds from now"),
+        Field(name="retries", kind="integer", low=0, high=100),
         Field(name="from", about="a local agent; absent: the machine itself"),
-        Field(name="subject"),
+        _SUBJECT,
         Field(name="to", about="an agent of this machine; absent: the type decides"),
     ),
+    more=(_ASKS_SOMETHING,),
 )
 SYNC = Shape(
     "Sync",
@@ -80,7 +110,12 @@ SYNC = Shape(
 INSTANCE = Shape(
     "NewInstance",
     (
-        Field(name="name", required=True, blank=False),
+        Field(
+            name="name",
+            required=True,
+            pattern="[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+            about="a name of letters, digits, dots, - and _",
+        ),
         Field(name="kind", required=True, choices=("http", "inbox")),
         Field(name="types", kind="strings"),
     ),
@@ -90,7 +125,7 @@ SESSION = Shape("NewSession", (Field(name="code", about="a one-time code, instea
 
 PAGE = (
     Field(name="limit", kind="integer", low=0, high=999_999_999, default=50, about="held between 1 and 500"),
-    Field(name="before", about="the id of the last entry that is known already"),
+    Field(name="before", pattern=f"({ID})?", about="the id of the last entry that is known already"),
 )
 TASK_PAGE = (*PAGE, Field(name="status", choices=STATES))
 INBOX_PAGE = (*PAGE, Field(name="agent"), Field(name="unread", kind="boolean", default=False))

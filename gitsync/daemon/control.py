@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from gitsync.daemon import scrape
 from gitsync.daemon.events import tell_message
 from gitsync.daemon.process import Process
 from gitsync.daemon.sending import Sending, sent
-from gitsync.errors import NotFound, UsageError
+from gitsync.errors import NotFound
 from gitsync.inbox import ack, approvals_view, inbox_view, messages_view, release, show_view, take, thread_view
 from gitsync.machine import computers_document, own_state, status_document, sync_document
 from gitsync.outbox import reply
@@ -310,17 +311,21 @@ class ProcessControl:
             return None
         owner, slash, agent = name.partition("/")
         if slash and owner not in (machine, "self"):
-            raise UsageError(
-                f"cannot send as {name}", f"this machine is {machine}", "leave 'from' out, or name an agent"
-            )
+            raise NotFound(f"cannot send as {name}", f"this machine is {machine}", "leave 'from' out, or name an agent")
         agent = agent if slash else name
         if agent not in self._process.delivering.names():
-            raise UsageError(f"no agent {agent} on this machine", "field 'from' names it", "see gitsync agents")
+            raise self._no_agent(agent, "from")
         return agent
 
     def _known_agent(self, name: str) -> None:
         if name not in self._process.delivering.names():
-            raise UsageError(f"no agent {name} on this machine", "field 'agent' names it", "see gitsync agents")
+            raise self._no_agent(name, "agent")
+
+    def _no_agent(self, name: str, field: str) -> NotFound:
+        near = get_close_matches(name[:100], self._process.delivering.names(), n=3)
+        return NotFound(
+            f"no agent {name} on this machine", f"field {field!r} names it", "see gitsync agents", near=near
+        )
 
     async def _reading(self, read: Callable[[], T]) -> T:
         """Work with the stores on a thread, so that a long answer holds nobody up."""

@@ -20,6 +20,7 @@ from gitsync.errors import GitsyncError, Refused, TryLater, UsageError
 
 TOKEN = "a-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+ID = "01JD3WQ8Z6T4K9V2M5N7P0R3S8"
 JSON = {**BEARER, "Content-Type": "application/json"}
 
 
@@ -182,12 +183,12 @@ def test_a_bad_send_is_told_which_field(body: bytes, status: int, names: str, pl
 def test_send_decodes_all_fields_and_makes_a_subject(play: Stage) -> None:
     async def scene(client: httpx.AsyncClient, control: Recorder) -> None:
         fields = {"from": "desk", "to": "2/builder", "message": "\n\nBuild it\nnow", "type": "build_project",
-                  "priority": "high", "thread": "T", "in_reply_to": "R"}  # fmt: skip
+                  "priority": "high", "thread": ID, "in_reply_to": ID[:8]}  # fmt: skip
         answer = await client.post("/send", headers=BEARER, json=fields)
         assert (answer.status_code, answer.json()) == (200, {"id": "X", "status": "queued"})
         assert control.asked == [
             SendAsk(sender="desk", to="2/builder", subject="Build it", body="\n\nBuild it\nnow", type="build_project",
-                    priority="high", thread="T", in_reply_to="R")
+                    priority="high", thread=ID, in_reply_to=ID[:8])
         ]  # fmt: skip
 
     play(scene)

@@ -55,7 +55,7 @@ def test_of_many_messages_all_are_taken_or_none(play: Play) -> None:
         assert len({one["id"] for one in results}) == 100
         before = (await client.messages(limit=1))[0]["id"]
         with pytest.raises(UsageError, match="cannot send"):
-            await client.send_many([*good[:5], {"to": "no such one!", "message": "x"}])
+            await client.send_many([*good[:5], {"to": "no_such_one", "message": "x"}])
         assert (await client.messages(limit=1))[0]["id"] == before
         with pytest.raises(UsageError, match=r"messages\[1\].to"):
             await client.send_many([good[0], {"message": "x"}])
