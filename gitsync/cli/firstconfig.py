@@ -35,6 +35,7 @@ port = {port}
 # url = "http://127.0.0.1:8004"
 # health = "/api/health"
 # deliver = "/api/build"
+# start = ["python3", "builder.py"]   # gitsync runs it and brings it back; without this line you run it yourself
 # types = ["build_project"]
 # timeout = "5m"
 #

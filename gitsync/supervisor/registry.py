@@ -297,7 +297,7 @@ class Registry:
                 self._added[one.spec.name] = row
                 raise
             await self._recompose()
-            self.changes({**told, "state": "offline", "word": "removed"})
+            self._announce({**told, "state": "offline", "word": "removed"})
 
     def failed(self, name: str) -> None:
         """Be told that a hand-over failed: the agent is looked at right away."""
@@ -458,8 +458,14 @@ class Registry:
     def _changed(self, one: Instance) -> Json:
         self.revision += 1
         told = self._document(one, self._work().loads(), self._work().running())
-        self.changes(told)
+        self._announce(told)
         return told
+
+    def _announce(self, told: Json) -> None:
+        try:
+            self.changes(told)
+        except Exception:  # whoever watches must not hold up what is watched
+            log.exception("a change of agent %s could not be told", told["name"])
 
     def _document(
         self, one: Instance, loads: Mapping[str, Load], running: Mapping[str, Sequence[Running]]
