@@ -22,6 +22,8 @@ from gitsync.protocol.message import Message
 log = logging.getLogger(__name__)
 
 _LOCALS = 500
+_AT_ONCE = 100
+"""How many messages are decided about before others on the loop have their turn; they are written together."""
 
 
 class Threads:
@@ -71,8 +73,12 @@ class Arrivals:
         """Look at messages that nobody knows yet, in order."""
         now = clock.monotonic()
         threads = await self._threads.before(one.message for one in envelopes if automatic(one.message))
-        found = await asyncio.gather(*(self._one(one, threads, now) for one in envelopes))
-        return [job for jobs in found for job in jobs]
+        found: list[Job] = []
+        for start in range(0, len(envelopes), _AT_ONCE):
+            part = envelopes[start : start + _AT_ONCE]
+            for jobs in await asyncio.gather(*(self._one(one, threads, now) for one in part)):
+                found += jobs
+        return found
 
     async def _one(self, envelope: Envelope, threads: Mapping[str, list[Message]], now: float) -> list[Job]:
         try:

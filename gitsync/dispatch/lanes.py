@@ -79,6 +79,7 @@ class Lanes:
         self._pools: dict[tuple[str, ...], list[Job]] = {}
         self._paused: set[Job] = set()
         self._queued: Counter[str] = Counter()
+        self._changes: Counter[str] = Counter()
         self._begun: dict[str, set[Job]] = {}
         self._count = 0
 
@@ -96,6 +97,10 @@ class Lanes:
     def waiting(self) -> bool:
         """Say whether anything waits."""
         return bool(self._bound or self._pools)
+
+    def changes(self, agent: str) -> int:
+        """Count how often the two figures below may have changed."""
+        return self._changes[agent]
 
     def queued(self, agent: str) -> int:
         """Count what stands in an agent's queue."""
@@ -133,21 +138,23 @@ class Lanes:
             del self._of[job.envelope.key]
         self._count -= 1
         if job.running:
+            self._changes[job.agent] += 1
             self._begun[job.agent].discard(job)
         else:
             self._dequeue(job)
 
     def stand(self, job: Job, agent: str) -> None:
         """Let a waiting job stand in another agent's queue, or in none ('')."""
-        self._queued[job.agent] -= 1
+        self._count_queued(job.agent, -1)
         job.agent = agent
-        self._queued[agent] += 1
+        self._count_queued(agent, 1)
 
     def begin(self, job: Job, agent: str, now: float) -> None:
         """Let an agent have it."""
         self._dequeue(job)
         job.agent, job.running, job.since = agent, True, now
         job.turns += 1
+        self._changes[agent] += 1
         self._begun.setdefault(agent, set()).add(job)
 
     def back(self, job: Job) -> None:
@@ -155,6 +162,7 @@ class Lanes:
         if not job.running or job not in self._of.get(job.envelope.key, ()):
             return
         self._begun[job.agent].discard(job)
+        self._changes[job.agent] += 1
         job.running, job.trial = False, 0
         job.turns += 1
         self._enqueue(job)
@@ -207,7 +215,7 @@ class Lanes:
     def _enqueue(self, job: Job) -> None:
         queue = self._bound.setdefault(job.agent, []) if job.bound else self._pools.setdefault(job.choices, [])
         insort(queue, job, key=_order)
-        self._queued[job.agent] += 1
+        self._count_queued(job.agent, 1)
         if job.pauses:
             self._paused.add(job)
 
@@ -219,8 +227,12 @@ class Lanes:
                 del self._bound[job.agent]
             else:
                 del self._pools[job.choices]
-        self._queued[job.agent] -= 1
+        self._count_queued(job.agent, -1)
         self._paused.discard(job)
+
+    def _count_queued(self, agent: str, difference: int) -> None:
+        self._queued[agent] += difference
+        self._changes[agent] += 1
 
 
 def _order(job: Job) -> tuple[float, int]:

@@ -29,12 +29,23 @@ class Standing:
         }
         self._latency: dict[str, float] = {}
         self._down: dict[str, float] = {}
+        self._kept: dict[str, tuple[tuple[object, ...], Load]] = {}
         self.health: dict[str, tuple[str, str]] = {}
         self.draining: set[str] = set()
 
     def load(self, name: str) -> Load:
-        """Say how an agent stands now."""
-        spec, breaker = self._specs[name], self._breakers.get(name)
+        """Say how an agent stands now; asked for each of hundreds at each choice, so what has not changed is kept."""
+        breaker = self._breakers.get(name)
+        if breaker is not None and breaker.until is not None:
+            return self._made(name, breaker)  # that goes with the time
+        mark = (self._lanes.changes(name), self.health.get(name), name in self.draining, self._latency.get(name))
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != mark:
+            kept = self._kept[name] = mark, self._made(name, breaker)
+        return kept[1]
+
+    def _made(self, name: str, breaker: Breaker | None) -> Load:
+        spec = self._specs[name]
         return Load(
             state=self._state(name),
             running=len(self._lanes.running(name)),
@@ -45,7 +56,7 @@ class Standing:
             # What is only put into an inbox is done by nobody yet: first those that work.
             backup=spec.backup or breaker is None,
             draining=name in self.draining,
-            breaker=breaker.state(clock.monotonic()) if breaker is not None else "closed",
+            breaker="closed" if breaker is None or breaker.until is None else breaker.state(clock.monotonic()),
             trial=breaker is not None and breaker.trying,
         )
 
