@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 
 from gitsync import clock
 from gitsync.errors import Busy, Conflict, NotFound, Refused, UsageError
@@ -19,9 +20,10 @@ from gitsync.routing import INBOX, Route
 from gitsync.tasks.asks import Envelope, ask_of
 from gitsync.tasks.document import brief, full
 from gitsync.tasks.elsewhere import offered
+from gitsync.tasks.keeping import Fleet
 from gitsync.tasks.papers import origin, told
 from gitsync.tasks.states import CANCELLED, DEADLINE, come_again
-from gitsync.tasks.steps import Fleet, Step
+from gitsync.tasks.steps import Step
 from gitsync.tasks.values import ENDED, GENERAL, STATES, TAKER, Event, Json, Rules, TaskAsk, TaskSettings
 
 MAX_CONTENT = 1024 * 1024
@@ -291,7 +293,14 @@ class Tasks:
                     continue
                 word = _WORDS.get(event.what, event.state)
                 answer = step.read(event.reply_id) if word == "done" and event.reply_id else None
-                step.hear(part, word, agent=event.agent, reason=event.reason, result=answer or event.reply)
+                step.hear(
+                    part,
+                    word,
+                    agent=event.agent,
+                    reason=event.reason,
+                    result=answer or event.reply,
+                    at=clock.stamp(event.at),
+                )
 
     def arrived(self) -> None:
         """Be told that the branch brought something: the next tick looks at it."""
@@ -343,7 +352,8 @@ class Tasks:
     def _step(self, now: float | None = None) -> Iterator[Step]:
         """Run one transaction, and afterwards say what it did."""
         moment = clock.unix() if now is None else now
-        step = Step(self._journal, self._ledger, self._machine, self._rules, self._settings, self._fleet, moment)
+        fleet = cache(self._fleet)  # asked at most once, and only where somebody else is needed
+        step = Step(self._journal, self._ledger, self._machine, self._rules, self._settings, fleet, moment)
         with self._journal.db.write():
             yield step
         for local, happened in ((True, step.local), (False, step.remote)):
