@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from gitsync.git.repo import Mailbox
 from gitsync.protocol.blocks import Block, Free, parse
+from gitsync.protocol.paths import MAX_FILE
 from gitsync.protocol.reader import Found, unwrapped
 
 T = TypeVar("T")
@@ -52,10 +53,18 @@ class Contents:
         self._silent = Memo(limit=512)
 
     def ids(self, blob: str | None) -> frozenset[str]:
-        """Give the message ids in a blob."""
+        """Give the message ids in a blob; none where it is refused."""
         if blob is None:
             return frozenset()
-        return self._memo.get(("ids", blob), lambda: block_ids(self._mailbox.blob(blob)))
+        return self._memo.get(("ids", blob), lambda: block_ids(self._taken(blob)))
+
+    def refused(self, blob: str) -> bool:
+        """Say whether a file is larger than any reader takes (PROTOCOL 1): nobody splits it, so it costs no reading."""
+        return len(self._mailbox.blob(blob)) > MAX_FILE
+
+    def _taken(self, blob: str) -> bytes:
+        data = self._mailbox.blob(blob)
+        return data if len(data) <= MAX_FILE else b""
 
     def unwrapped(self, blob: str, path: str) -> tuple[Found, ...]:
         """Give the hand-written messages of a file that may be wrapped."""
@@ -79,5 +88,5 @@ class Contents:
         """Give the ids in many blobs, without remembering each of them."""
         found: set[str] = set()
         for blob in blobs:
-            found |= block_ids(self._mailbox.blob(blob))
+            found |= block_ids(self._taken(blob))
         return found

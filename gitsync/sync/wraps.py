@@ -65,6 +65,8 @@ class Wraps:
             place = classify(change.path)
             if place.kind not in ("messages", "status") or not self._concerns(place):
                 continue
+            if self._contents.refused(change.new.sha):
+                continue
             found = tuple(
                 message
                 for message in self._contents.unwrapped(change.new.sha, change.path)
