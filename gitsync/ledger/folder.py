@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gitsync import clock
-from gitsync.ledger.db import Database, path_text, text_path
+from gitsync.ledger.db import Database, in_chunks, marks, path_text, text_path
 from gitsync.ledger.values import Displaced, Place
 
 BASES_KEPT = 8
@@ -60,6 +60,18 @@ class Folder:
                 "SELECT blob_id FROM bases WHERE path = ? ORDER BY seq DESC", (path_text(path),)
             ).fetchall()
         return [row[0] for row in rows]
+
+    def are_bases(self, blobs: Iterable[str]) -> set[str]:
+        """Give those of the blobs that are remembered as having been on disk at any path."""
+        found: set[str] = set()
+
+        def collect(part: Sequence[str]) -> None:
+            with self.db.read() as conn:
+                query = f"SELECT DISTINCT blob_id FROM bases WHERE blob_id IN ({marks(len(part))})"
+                found.update(row[0] for row in conn.execute(query, part))
+
+        in_chunks(sorted(set(blobs)), collect)
+        return found
 
     def begin_place(self, path: str, expected: str | None, new: str | None, temp: str) -> int:
         """Note that a file is about to be put on disk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 
 from gitsync.errors import GitFailed
@@ -60,13 +61,24 @@ class Attempts:
         if mine is not None:
             if mine["edits"]:
                 self._journal.add_bases([(path, blob) for path, blob in mine["edits"]])
-                for path, blob in mine["edits"]:
-                    # Where somebody's `gc --prune=now` was faster, an older version is the base of the next edit.
-                    with suppress(GitFailed):
-                        self._mailbox.pin(
-                            f"base/{self._mailbox.hash_blob(path.encode('utf-8', 'surrogateescape'))}", blob
-                        )
+                self._pin(commit, mine["edits"])
             if mine["local"]:
                 self._known.came_by_git(mine["local"])
                 self._known.set_materialised(mine["local"])
             self._journal.set_meta("captured", json.dumps(noted) if noted else None)
+
+    def _pin(self, commit: str, edits: Iterable[tuple[str, str]]) -> None:
+        """Keep what was on disk and is not in the commit made from it; let go of what is no base of anything now."""
+        tree = self._mailbox.commit(commit).tree
+        for path, blob in edits:
+            entry = self._mailbox.lookup(tree, path)
+            if entry is None or entry.sha != blob:
+                # Where somebody's `gc --prune=now` was faster, an older version is the base of the next edit.
+                with suppress(GitFailed):
+                    name = self._mailbox.hash_blob(path.encode("utf-8", "surrogateescape"))
+                    self._mailbox.pin(f"base/{name}", blob)
+        pinned = self._mailbox.refs("refs/gitsync/local/base/")
+        needed = self._journal.are_bases(pinned.values())
+        for name, blob in pinned.items():
+            if blob not in needed:
+                self._mailbox.delete_ref(name, blob)
