@@ -190,6 +190,10 @@ class TaskRows:
             values.append(status)
         return self._tasks(f"WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?", (*values, limit))
 
+    def asked_tasks(self) -> list[TaskRow]:
+        """Give the open tasks that messages of the branch asked for."""
+        return self._tasks(f"WHERE status IN ({_OPEN}) AND origin_key NOT LIKE 'local/%' ORDER BY number", ())
+
     def overdue_tasks(self, now: float) -> list[TaskRow]:
         """Give the open tasks whose deadline has passed."""
         return self._tasks(f"WHERE status IN ({_OPEN}) AND deadline <= ? ORDER BY number", (now,))

@@ -12,7 +12,7 @@ from gitsync.ledger.tasks import Entry, PartRow, TaskRow
 from gitsync.ledger.values import message_op
 from gitsync.protocol.message import Message, write
 from gitsync.tasks.papers import answer, told
-from gitsync.tasks.states import CANCELLED, DEADLINE, combine
+from gitsync.tasks.states import GIVEN_UP, combine
 from gitsync.tasks.values import ENDED, TAKER, Rules, TaskSettings
 
 Fleet = Callable[[], Sequence[Mapping[str, object]]]
@@ -117,4 +117,4 @@ def _labelled(agent: str, text: str | None, parts: int) -> str:
 
 def _common(parts: Collection[PartRow]) -> str | None:
     """Give what ended a task as a whole."""
-    return next((part.error for part in parts if part.error in (CANCELLED, DEADLINE)), None)
+    return next((part.error for part in parts if part.error in GIVEN_UP), None)

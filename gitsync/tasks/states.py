@@ -18,6 +18,9 @@ _LIVELIEST = ("IN_PROGRESS", "ASSIGNED", "QUEUED", "BLOCKED", "FAILED", "COMPLET
 
 CANCELLED = "cancelled"
 DEADLINE = "deadline"
+WITHDRAWN = "withdrawn by its sender"
+GIVEN_UP = frozenset({CANCELLED, DEADLINE, WITHDRAWN})
+"""Errors that ended a task as a whole, whatever its agents were doing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from gitsync.ledger.values import Intent, Op, local_key, receipt_op
 from gitsync.protocol.receipts import Receipt
 from gitsync.routing import INBOX
 from gitsync.tasks.giving import Giving
-from gitsync.tasks.states import CANCELLED, DEADLINE, judge, pause
+from gitsync.tasks.states import GIVEN_UP, WITHDRAWN, judge, pause
 from gitsync.tasks.values import ENDED
 
 _SHOWN = 200
@@ -46,7 +46,7 @@ class Step(Giving):
         if task is None or judged is None:
             return
         if part.status in ENDED:
-            if judged.status in ENDED and task.error in (CANCELLED, DEADLINE):
+            if judged.status in ENDED and task.error in GIVEN_UP:
                 said = f": {result[:_SHOWN]}" if result else ""
                 self._enter(task.id, "FAILED", agent, f"{word} all the same, after the task had ended{said}")
             return
@@ -146,6 +146,13 @@ class Step(Giving):
             last = said[-1]
             agent = f"{part.machine}/{last.agent}" if last.agent else part.machine
             self.hear(part, last.outcome, agent=agent, reason=last.reason)
+
+    def catch_up_askers(self) -> None:
+        """Give up what was asked for by messages that their senders have withdrawn."""
+        asked = {task.origin_key or "": task for task in self._journal.asked_tasks()}
+        for row in self._ledger.by_keys(sorted(asked)):
+            if row.withdrawn:
+                self.end(asked[row.key], WITHDRAWN)
 
     def _close(self, key: str, ident: str, sender: str, ops: Sequence[Op] = ()) -> None:
         """Note in the inbox that a message has been read, unless somebody did."""

@@ -321,6 +321,7 @@ class Tasks:
             if now >= self._abroad_at:
                 self._abroad_at = now + ABROAD_EVERY
                 step.catch_up_abroad(self._journal.parts_away(self._machine))
+                step.catch_up_askers()
             for task in self._journal.overdue_tasks(now):
                 step.end(task, DEADLINE)
             self._place(step, now)

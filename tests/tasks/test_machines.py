@@ -290,6 +290,21 @@ def test_a_task_by_message_that_fails_is_told(bench: Make) -> None:
     asyncio.run(act())
 
 
+def test_who_asked_may_take_it_back(bench: Make) -> None:
+    here, other, branch = pair(bench, Worker("coder", default=True))
+    message = ask()
+    branch.put("2", [message])
+    other.ingest()
+    branch.put("2", [], withdrawn={message_key("2", "3", message.id)})
+    other.tasks.arrived()
+    other.tick()
+    (task,) = other.tasks.list()
+    assert (task["status"], task["error"]) == ("FAILED", "withdrawn by its sender")
+    assert other.waiting() == []
+    branch.carry()
+    assert [one.receipt.outcome for one in here.ledger.receipts(message.id, "2")] == ["received", "failed"]
+
+
 def test_the_policy_for_its_sender_counts(bench: Make) -> None:
     secret, plain = Worker("secret", default=True), Worker("plain", types=("fix",))
     _here, other, branch = pair(bench, secret, plain, policies=(Policy("2", ("plain",)), Policy("3", ("secret",))))
