@@ -25,7 +25,7 @@ from gitsync.protocol.blocks import BOM
 from gitsync.protocol.carry import carry_wraps
 from gitsync.protocol.paths import classify
 from gitsync.protocol.receipts import parse_line
-from gitsync.protocol.status import locate
+from gitsync.protocol.status import locate, split_block
 from gitsync.protocol.version import FileVersion, Letter, free_name, load, render
 from gitsync.protocol.weave import Element, Key, weave
 
@@ -251,8 +251,8 @@ def _lift(data: bytes) -> tuple[bytes, bytes | None]:
     if found is None:
         return data, None
     start, end = found
-    block = data[start:end]
-    return data[:start] + _BLOCK + data[end:], block if block.endswith(b"\n") else block + b"\n"
+    block, typed = split_block(data[start:end])  # what a person wrote there is merged as the text it is, below it
+    return data[:start] + _BLOCK + typed + data[end:], block if block.endswith(b"\n") else block + b"\n"
 
 
 def _lacks(side: bytes | None, other: bytes | None, protect: frozenset[str]) -> bool:

@@ -15,6 +15,10 @@ _START = re.compile(rb"(?:\A|(?<=\n)|(?<=\A\xef\xbb\xbf))<!--[ \t]*status[ \t]*-
 _END = re.compile(rb"(?<=\n)<!--[ \t]*/status[ \t]*-->[ \t]*\r?(?:\n|\Z)")
 _HEADING = re.compile(rb"\A(?:\xef\xbb\xbf)?# [^\n]*(?:\n|\Z)")
 _GENERATED_LINE = re.compile(rb"(?:[-|]|  - )[^\n]*(?:\n|\Z)|[ \t]*\r?\n(?=[-|])")
+_OURS = re.compile(
+    r"<!--[ \t]*/?status[ \t]*-->|- \*\*(?:Status|Role|Agents|Blockers|Install|Refreshed):\*\*"
+    r"|\|(?:[ \t]*:?-+:?[ \t]*\|)+\Z"
+)
 _FIELD = re.compile(r"- \*\*([^*]+):\*\*(?: (.*))?")
 
 
@@ -84,7 +88,8 @@ def write_block(status: Status) -> bytes:
 def set_block(data: bytes | None, status: Status) -> bytes:
     """Put the generated block into a status file; free text stays byte for byte.
 
-    It replaces the one that is there, else it stands below the first heading, else at the top.
+    It replaces the one that is there, else it stands below the first heading, else at the top. What a person wrote
+    into the old one then stands below it (I3).
     """
     block = write_block(status)
     if data is None or not data.removeprefix(BOM).strip():
@@ -93,7 +98,7 @@ def set_block(data: bytes | None, status: Status) -> bytes:
     found = locate(data)
     if found is not None:
         start, end = found
-        return data[:start] + block + data[end:]
+        return data[:start] + block + split_block(data[start:end])[1] + data[end:]
     if heading := _HEADING.match(data):
         head = heading[0] if heading[0].endswith(b"\n") else heading[0] + b"\n"
         rest = data[heading.end() :]
@@ -116,6 +121,32 @@ def locate(data: bytes) -> tuple[int, int] | None:
     while line := _GENERATED_LINE.match(data, position):
         position = line.end()
     return start.start(), position
+
+
+def split_block(block: bytes) -> tuple[bytes, bytes]:
+    """Part what was generated of a block from the lines that a person wrote into it, with a blank line before them.
+
+    A value that somebody changed in a line of ours is not told from an older one of ours: such a line is generated.
+    """
+    status = read_status(block)
+    ours = write_block(status).decode("utf-8", "surrogateescape").split("\n") if status is not None else []
+    rows = {tuple(_cells(line)) for line in ours if line.startswith("|")}
+    generated: list[str] = []
+    typed: list[str] = []
+    apart = True
+    for line in block.decode("utf-8", "surrogateescape").split("\n"):
+        bare = line.strip()
+        if not bare or line.rstrip() in ours or _OURS.match(bare) or (bare[0] == "|" and tuple(_cells(bare)) in rows):
+            generated.append(line)
+            apart = True
+            continue
+        if apart:
+            typed.append("")
+        apart = False
+        typed.append(line)
+    return "\n".join(generated).encode("utf-8", "surrogateescape"), "".join(f"{line}\n" for line in typed).encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 def read_status(data: bytes) -> Status | None:

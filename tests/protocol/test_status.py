@@ -131,8 +131,8 @@ def test_free_text_stays_byte_for_byte(text, one, other):
         (b"# COMPUTER 1", b"# COMPUTER 1\n\nBLOCK"),
         (b"text\n", b"BLOCK\ntext\n"),
         (b"\xef\xbb\xbftext\n", b"\xef\xbb\xbfBLOCK\ntext\n"),
-        (b"<!-- status -->\nold\n<!-- /status -->\ntext\n", b"BLOCKtext\n"),
-        (b"<!-- status -->\n- **Status:** OLD\n\n| a |\n\nby hand\n", b"BLOCK\nby hand\n"),
+        (b"<!-- status -->\n- **Status:** OLD\n<!-- /status -->\ntext\n", b"BLOCKtext\n"),
+        (b"<!-- status -->\n- **Status:** OLD\n\n| a |\n\nby hand\n", b"BLOCK\n| a |\n\nby hand\n"),
         (b"<!-- status -->\n<!-- status -->\na\n<!-- /status -->\n", b"BLOCK<!-- status -->\na\n<!-- /status -->\n"),
     ],
 )
@@ -188,3 +188,53 @@ def test_merging_blocks_that_both_changed_or_deleted():
     assert write_block(MECHANIC) not in (merge_status(page, without, page + b"more\n").data or b"")
     assert merge_status(page, None, busy).data == busy
     assert merge_status(page, None, page).data is None
+
+
+def test_what_a_person_wrote_into_the_block_stands_below_it_from_then_on():
+    page = set_block(b"# COMPUTER 1\n\ntext\n", MECHANIC)
+    lines = page.split(b"\n")
+    at = lines.index(b"- **Blockers:** none") if b"- **Blockers:** none" in lines else len(lines) - 4
+    typed = [b"Back on Monday.", b"- call me before you restart it", b"| my | own | table |", b"- **Mood:** fine"]
+    inside = b"\n".join([*lines[:at], *typed[:2], b"", *lines[at : at + 1], *typed[2:], *lines[at + 1 :]])
+    busy = replace(MECHANIC, state="BUSY")
+    new = set_block(inside, busy)
+    below = b"\n" + b"\n".join(typed[:2]) + b"\n\n" + b"\n".join(typed[2:]) + b"\n"
+    assert new == set_block(page, busy).replace(write_block(busy), write_block(busy) + below)
+    assert read_status(new) == read_status(set_block(page, busy))
+    assert set_block(new, busy) == new
+
+
+@given(statuses, statuses, st.lists(st.sampled_from(["by hand", "- a list", "", "  - inner", "## Head"]), max_size=4))
+def test_no_line_typed_into_the_block_is_lost(one, other, typed):
+    page = set_block(None, one).decode()
+    lines = page.split("\n")
+    for number, line in enumerate(typed):
+        lines.insert(4 + 2 * number, f"{line} {number}" if line else "")
+    page = "\n".join(lines).encode()
+    after = set_block(page, other).split(b"\n")
+    for number, line in enumerate(typed):
+        assert not line or f"{line} {number}".encode() in after or _taken_for_a_blocker(one, line)
+
+
+def _taken_for_a_blocker(status, line):
+    """A line of the list of blockers is a blocker, whoever wrote it."""
+    return line == "  - inner"
+
+
+def test_a_table_that_an_editor_has_aligned_is_still_ours():
+    page = set_block(None, MECHANIC)
+    aligned = page.replace(b" | ", b"   |   ").replace(b"|---|", b"| :--- |")
+    assert set_block(aligned, MECHANIC) == page
+
+
+def test_merging_keeps_what_was_typed_into_the_block():
+    page = set_block(b"# COMPUTER 1\n\ntext\n", MECHANIC)
+    end = b"<!-- /status -->"
+    mine, yours = page.replace(end, b"mine\n" + end), page.replace(end, b"yours\n" + end)
+    busy = set_block(page, replace(MECHANIC, state="BUSY"))
+    merged = merge_status(page, mine, busy).data or b""
+    assert write_block(replace(MECHANIC, state="BUSY")) + b"\nmine\n" in merged
+    assert merge_status(page, busy, mine).data == merged
+    both = merge_status(page, mine, yours).data or b""
+    assert {b"mine", b"yours"} <= set(both.split(b"\n"))
+    assert merge_status(page, both, mine).data == both

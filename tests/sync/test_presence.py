@@ -207,3 +207,24 @@ def test_the_push_budget_of_a_public_host(world: World) -> None:
     assert 0 < result.retry_after <= 60
     two.cycle()
     assert len(ids(two.read(PAGE))) == 1
+
+
+def test_i3_what_a_person_writes_into_the_status_block_stays(world: World) -> None:
+    one, two = pair(world)
+    one.status = lambda: Status(id="1", state="ACTIVE")
+    one.sync()
+    two.sync()
+    page = two.read("COMPUTER_1.md")
+    two.write("COMPUTER_1.md", page.replace(b"<!-- /status -->", b"Back on Monday.\n<!-- /status -->"))
+    one.status = lambda: Status(id="1", state="WORKING")
+    one.sync()
+    two.sync()
+    world.settle()
+    for _ in range(2):
+        one.status = lambda: Status(id="1", state="IDLE")
+        one.sync()
+        two.sync()
+        text = two.read("COMPUTER_1.md")
+        assert text.count(b"Back on Monday.\n") == 1
+        assert text.index(b"<!-- /status -->") < text.index(b"Back on Monday.")
+    assert one.files() == two.files() == world.remote.files()
