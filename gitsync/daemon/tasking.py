@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 AFTER_FAILURE = 5.0
 """Seconds until the next try when the disk takes nothing."""
+GATHER = 0.03
+"""Seconds for which news of the dispatcher is gathered: one transaction for all of it."""
 IDLE = 30.0
 """Seconds between two looks when nothing is open: also at what a command wrote whose wake was lost."""
 
@@ -48,6 +50,7 @@ class Tasking:
         self._events: list[Event] = []
         self._news = asyncio.Event()
         self._fresh = True
+        self._idle = True
         self._task: asyncio.Task[None] | None = None
         self.tasks = Tasks(
             opened.journal,
@@ -101,7 +104,8 @@ class Tasking:
         """Take a task; see `Tasks.submit`."""
         self._keep_up()
         found = await asyncio.to_thread(self.tasks.submit, ask)
-        self._news.set()
+        if self._idle:
+            self.arrived()
         return found
 
     async def get(self, ident: str) -> Json | None:
@@ -117,16 +121,9 @@ class Tasking:
         return await asyncio.to_thread(self.tasks.cancel, ident)
 
     async def _serve(self) -> None:
-        pause: float | None = 0.0
-        resumed = False
+        resumed, due = False, 0.0
         while True:
-            if pause:
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._news.wait()
-                except TimeoutError:
-                    self._fresh |= pause >= IDLE
-            self._news.clear()
+            await self._wait(due - clock.monotonic())
             self._keep_up()
             try:
                 if not resumed:
@@ -134,16 +131,36 @@ class Tasking:
                     resumed = True
                 await self._say()
                 if self._fresh:
-                    self._fresh = False
+                    self._fresh, due = False, 0.0
                     self.tasks.arrived()
                     await asyncio.to_thread(self._ingest)
-                pause = await asyncio.to_thread(self.tasks.tick, clock.unix()) or IDLE
+                if clock.monotonic() >= due:
+                    pause = await asyncio.to_thread(self.tasks.tick, clock.unix())
+                    self._idle = pause is None
+                    due = clock.monotonic() + (IDLE if pause is None else pause)
             except GitsyncError as error:
                 log.error("tasks wait: %s", error)
-                pause, self._fresh = AFTER_FAILURE, True
+                due, self._fresh = clock.monotonic() + AFTER_FAILURE, True
+                await asyncio.sleep(AFTER_FAILURE)
             except Exception:
                 log.exception("tasks wait")
-                pause, self._fresh = AFTER_FAILURE, True
+                due, self._fresh = clock.monotonic() + AFTER_FAILURE, True
+                await asyncio.sleep(AFTER_FAILURE)
+
+    async def _wait(self, pause: float) -> None:
+        """Wait until something is due or new; what the dispatcher tells in a flood is gathered for a moment."""
+        if pause <= 0:
+            return
+        try:
+            async with asyncio.timeout(pause):
+                await self._news.wait()
+        except TimeoutError:
+            self._fresh |= self._idle
+            return
+        self._news.clear()
+        if not self._fresh:
+            await asyncio.sleep(GATHER)
+            self._news.clear()
 
     def _keep_up(self) -> None:
         """Take the agents that there are now: some come and go while the process runs."""
