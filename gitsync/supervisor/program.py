@@ -72,8 +72,7 @@ class Program:
     def bury(self) -> None:
         """Kill what the first process left of its group, at once after its end: later the number may be another's."""
         self.signal(signal.SIGKILL)
-        self._buried = True
-        self._close()
+        self.let_go()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the group."""
@@ -82,7 +81,9 @@ class Program:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
-    def _close(self) -> None:
+    def let_go(self) -> None:
+        """Watch it no more, and touch it no more; it may run on."""
+        self._buried = True
         if self._handle is not None:
             with contextlib.suppress(RuntimeError):
                 asyncio.get_running_loop().remove_reader(self._handle)

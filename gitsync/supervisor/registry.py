@@ -6,7 +6,6 @@ import asyncio
 import difflib
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gitsync import clock
@@ -14,24 +13,20 @@ from gitsync.agents.base import Agent
 from gitsync.agents.http import HttpAgent
 from gitsync.agents.spec import AgentSpec
 from gitsync.balancing import UNABLE, Load
-from gitsync.errors import Conflict, GitsyncError, NotFound, Refused, UsageError
+from gitsync.errors import NotFound, UsageError
 from gitsync.ledger.journal import Journal
-from gitsync.supervisor.checks import APART, SOONEST, Rounds, look
-from gitsync.supervisor.documents import Json, Running, document, response_times
-from gitsync.supervisor.health import Seen, Window, counts, judge, next_look, shown
-from gitsync.supervisor.records import Records, read_added, write_added
+from gitsync.supervisor.added import Added
+from gitsync.supervisor.checks import APART
+from gitsync.supervisor.documents import Json, Running, document
+from gitsync.supervisor.health import judge, shown
+from gitsync.supervisor.leftovers import end_former, same_program
+from gitsync.supervisor.records import Records
 from gitsync.supervisor.settings import SuperviseSettings
-from gitsync.supervisor.supervise import Place, Supervised, end_former, same_program
+from gitsync.supervisor.supervise import Place, Supervised
+from gitsync.supervisor.watch import Instance, Watch
 
 log = logging.getLogger(__name__)
 
-STARTING_LOOK = 0.25
-STARTING_SLOW = 10.0
-STARTING_LIMIT = 60.0
-"""A program that starts is asked every 0.25 s, after 10 s every second; after 60 s its silence counts (s)."""
-BUSY_LOOK = 5.0
-"""Seconds until an agent is asked again that did not answer because it works."""
-RUN_TIME = "run time"
 
 
 class Work(Protocol):
@@ -39,23 +34,6 @@ class Work(Protocol):
 
     def loads(self) -> Mapping[str, Load]: ...
     def running(self) -> Mapping[str, Sequence[Running]]: ...
-
-
-@dataclass(slots=True)
-class Instance:
-    """One agent and what is known of it."""
-
-    spec: AgentSpec
-    agent: Agent
-    origin: str
-    state: str = "starting"
-    word: str = ""
-    since: float = 0.0
-    last_check: float | None = None
-    bad: int = 0
-    window: Window = field(default_factory=Window)
-    times: Json = field(default_factory=lambda: response_times(Window()))
-    supervised: Supervised | None = None
 
 
 class Registry:
@@ -88,10 +66,8 @@ class Registry:
         self.health: dict[str, tuple[str, str]] = {}
         """State and word of each agent for the dispatcher; a program that only starts counts as away there."""
         self.draining: set[str] = set()
-        self._journal = journal
         self._place = place
         self._work = work
-        self._parse = parse
         self._recompose = recompose
         self._turned = turned
         self._gave_up = gave_up
@@ -99,8 +75,14 @@ class Registry:
         self._instances: dict[str, Instance] = {}
         self._leaving: list[Supervised] = []
         self._records = Records(journal)
-        self._added = {str(row.get("name")): row for row in read_added(journal)}
-        self._rounds = Rounds(self._check)
+        self._added = Added(journal, parse)
+        self._watch = Watch(
+            place,
+            find=self._known,
+            every=lambda: self.settings.health_every,
+            full=lambda name: _full(self._work().loads().get(name)),
+            tell=self._tell,
+        )
         self._blockers: tuple[str, ...] = ()
         self._checking: asyncio.Task[None] | None = None
         self._applying = asyncio.Lock()
@@ -111,16 +93,7 @@ class Registry:
 
     def specs(self, settled: Sequence[AgentSpec]) -> list[AgentSpec]:
         """Return the agents of the settings and behind them those added at run time; the settings win a name."""
-        found = list(settled)
-        names = {spec.name.lower() for spec in found}
-        for name, row in self._added.items():
-            if name.lower() in names:
-                continue
-            try:
-                found.append(self._parse(row))
-            except UsageError as error:
-                log.error("agent %s, added at run time, is left out: %s", name, error)
-        return found
+        return self._added.behind(settled)
 
     def take(self, specs: Sequence[AgentSpec], agents: Mapping[str, Agent], settings: SuperviseSettings) -> None:
         """Go on with these agents; what is known of those that stay is kept. `apply` does the rest."""
@@ -129,18 +102,17 @@ class Registry:
         for number, spec in enumerate(specs):
             found = former.pop(spec.name, None)
             if found is None:
-                origin = RUN_TIME if spec.name in self._added else "settings"
-                found = Instance(spec, agents[spec.name], origin, since=clock.unix())
-                self._rounds.plan(spec.name, number * APART)
+                found = Instance(spec, agents[spec.name], since=clock.unix())
+                self._watch.rounds.plan(spec.name, number * APART)
             elif (found.spec.kind, found.spec.url, found.spec.health) != (spec.kind, spec.url, spec.health):
-                found.window = Window()
-                found.times = response_times(found.window)
-                self._rounds.plan(spec.name, number * APART)
+                found.forget()
+                self._watch.rounds.plan(spec.name, number * APART)
             found.spec, found.agent = spec, agents[spec.name]
+            found.origin = "run time" if spec.name in self._added else "settings"
             self._instances[spec.name] = found
             self._point(found)
         for name, gone in former.items():
-            self._rounds.drop(name)
+            self._watch.rounds.drop(name)
             self.draining.discard(name)
             if gone.supervised is not None:
                 self._leaving.append(gone.supervised)
@@ -153,7 +125,7 @@ class Registry:
         """Begin to check, and to run the programs; adopt or end what a killed process left. Safe to call again."""
         self._open = True
         if self._checking is None or self._checking.done():
-            self._checking = asyncio.create_task(self._serve(), name="health")
+            self._checking = asyncio.create_task(self._watch.serve(), name="health")
         for name in self._records.names():
             if name not in self._instances:
                 await end_former(self._records, name)
@@ -250,58 +222,26 @@ class Registry:
         return self._changed(one)
 
     async def add(self, document: Mapping[str, Any]) -> Json:
-        """Add an agent at run time, kept across restarts.
+        """Add an agent at run time, kept across restarts: of kind http or inbox, one that starts no program.
 
-        Raise Conflict for a name that is taken, ConfigError (a UsageError that names the field) for what is wrong. Only
-        kinds http and inbox, and nothing that starts a program: what may be started on this computer is said in its
-        settings, by whoever may write them, never over the network.
+        Raise Conflict for a name that is taken, ConfigError (a UsageError that names the field) or Refused.
         """
         async with self._adding:
-            spec = self._parse(document)
-            if spec.kind not in ("http", "inbox") or spec.start or spec.health_command:
-                raise Refused(
-                    f"agent {spec.name} cannot be added while gitsync runs",
-                    "only kinds http and inbox can, without start and health_command: programs are for the settings",
-                    "add it to .gitsync/config.toml, then: gitsync restart",
-                )
-            taken = next((name for name in self._instances if name.lower() == spec.name.lower()), None)
-            if taken is not None:
-                raise Conflict(f"there is an agent {taken} already", "", "remove it first, or use another name")
-            default = next((name for name, one in self._instances.items() if one.spec.default), None)
-            if spec.default and default is not None:
-                raise UsageError(f"agent {default} is the default already", "field 'default'", "leave it out")
-            self._added[spec.name] = dict(document)
-            try:
-                await self._write_added()
-            except GitsyncError:
-                del self._added[spec.name]
-                raise
+            spec = await self._added.put(document, [one.spec for one in self._instances.values()])
             await self._recompose()
             return self._changed(self._found(spec.name))
 
     async def remove(self, name: str) -> None:
         """Remove an agent that was added at run time; raise NotFound, or Refused for one of the settings."""
         async with self._adding:
-            one = self._found(name)
-            if one.origin != RUN_TIME:
-                raise Refused(
-                    f"agent {name} is in the settings of this computer",
-                    "only agents that were added at run time can be removed so",
-                    "take it out of .gitsync/config.toml, then: gitsync restart",
-                )
             told = self.instance(name)
-            row = self._added.pop(one.spec.name)
-            try:
-                await self._write_added()
-            except GitsyncError:
-                self._added[one.spec.name] = row
-                raise
+            await self._added.drop(name)
             await self._recompose()
             self._announce({**told, "state": "offline", "word": "removed"})
 
     def failed(self, name: str) -> None:
         """Be told that a hand-over failed: the agent is looked at right away."""
-        self._rounds.soon(name)
+        self._watch.rounds.soon(name)
 
     # -- programs ----------------------------------------------------------------------------------
 
@@ -339,7 +279,7 @@ class Registry:
             case "starting":
                 one.window.forget()
                 self._tell(one, "starting", program.word)
-                self._rounds.now(name)
+                self._watch.rounds.now(name)
             case "up":
                 self._tell(one, *judge(one.window) if one.window.recent else ("online", ""))
             case "taken":
@@ -375,62 +315,7 @@ class Registry:
             )
         return one.supervised
 
-    # -- checks ------------------------------------------------------------------------------------
-
-    async def _serve(self) -> None:
-        while True:
-            try:
-                await self._rounds.serve()
-            except Exception:
-                log.exception("checking the agents failed")
-                await asyncio.sleep(1.0)
-
-    async def _check(self, name: str) -> float:
-        """Check one agent; return the seconds until the next check."""
-        one = self._instances.get(name)
-        if one is None:
-            return 0.0
-        spec, program = one.spec, one.supervised
-        every = spec.health_every if spec.health_every is not None else self.settings.health_every
-        if spec.start and (program is None or program.phase not in ("starting", "up")):
-            return every  # its next start asks for a check
-        if program is not None and not (spec.health_command or spec.kind == "http"):
-            return every  # nobody to ask: it lives, or its end is told
-        pid = program.pid if program is not None else None
-        full = self._full(name)
-        agent = one.agent
-        seen = await look(agent, self._place.root, self._place.environ)
-        if one.agent is not agent or (program is not None and program.pid != pid):
-            return SOONEST  # what was seen is no more
-        one.last_check = clock.unix()
-        self.revision += 1
-        if program is not None and program.phase == "starting":
-            pause = self._starting(one, program, seen)
-            if pause is not None:
-                return pause
-        if not counts(seen, full=full or self._full(name)):
-            return min(every, BUSY_LOOK)
-        one.window.add(seen)
-        one.times = response_times(one.window)
-        one.bad = 0 if seen.state == "online" else one.bad + 1
-        self._tell(one, *judge(one.window))
-        return next_look(every, one.bad)
-
-    def _starting(self, one: Instance, program: Supervised, seen: Seen) -> float | None:
-        """Look at a program that starts; None when what was seen counts."""
-        if seen.state == "online":
-            one.window.forget()
-            one.bad = 0
-            program.answered()
-            return None
-        age = program.age
-        if age > STARTING_LIMIT:
-            return None
-        one.word = seen.word
-        return STARTING_LOOK if age < STARTING_SLOW else 1.0
-
-    def _full(self, name: str) -> bool:
-        return _full(self._work().loads().get(name))
+    # -- states ------------------------------------------------------------------------------------
 
     def _tell(self, one: Instance, state: str, word: str) -> None:
         former = one.state
@@ -489,6 +374,9 @@ class Registry:
             origin=one.origin,
         )
 
+    def _known(self, name: str) -> Instance | None:
+        return self._instances.get(name)
+
     def _found(self, name: str) -> Instance:
         one = self._instances.get(name)
         if one is None:
@@ -496,9 +384,6 @@ class Registry:
             hint = f"did you mean {' or '.join(near)}?" if near else ""
             raise NotFound(f"no agent {name} on this machine", hint, "see: gitsync agents", near=near)
         return one
-
-    async def _write_added(self) -> None:
-        await asyncio.to_thread(write_added, self._journal, list(self._added.values()))
 
 
 def _full(load: Load | None) -> bool:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import os
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from gitsync import clock
 from gitsync.agents.answer import last_lines
 from gitsync.agents.environment import BASICS, built
 from gitsync.agents.spec import AgentSpec
 from gitsync.errors import GitsyncError
-from gitsync.supervisor import pids
+from gitsync.supervisor import pids, ports
+from gitsync.supervisor.leftovers import MARK, adopt, made
 from gitsync.supervisor.output import Output
 from gitsync.supervisor.program import Program
 from gitsync.supervisor.records import Mark, Records
@@ -30,8 +28,6 @@ log = logging.getLogger(__name__)
 
 Phase = Literal["stopped", "waiting", "starting", "up", "taken", "crashed"]
 
-MARK = "GITSYNC_INSTANCE"
-"""The variable by which a program is recognised after its gitsync was killed."""
 TAKEN_AGAIN = 5.0
 """Seconds until a port that another program holds is tried again."""
 SETTLED = 5.0
@@ -80,7 +76,7 @@ class Supervised:
         self._taken = 0
         self.phase: Phase = "stopped"
         self.word = ""
-        self.port: int | None = _port_of(spec)
+        self.port: int | None = ports.port_of(spec)
 
     @property
     def pid(self) -> int | None:
@@ -100,11 +96,7 @@ class Supervised:
     @property
     def url(self) -> str:
         """Return the address of the service, with the port that it has now."""
-        if self.port is None or "{port}" in self.spec.url:
-            return _placed(self.spec.url, self.port)
-        parts = urlsplit(self.spec.url)
-        name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return parts._replace(netloc=f"{name}:{self.port}").geturl()
+        return ports.url_at(self.spec, self.port)
 
     @property
     def blocker(self) -> str | None:
@@ -128,7 +120,7 @@ class Supervised:
         async with self._lock:
             record = self._records.of(self.spec.name)
             adopted = await self._recognise(record.mark)
-            if record.held == "crashed" and record.made != _made(self.spec):
+            if record.held == "crashed" and record.made != made(self.spec):
                 record = await self._records.change(self.spec.name, held="", reason="", past=Past())
             if record.held:
                 if adopted is not None:
@@ -227,7 +219,7 @@ class Supervised:
                 lived = clock.monotonic() - self._begun
             if not self._wanted():
                 return
-            if not self._came_up and await self._port_is_taken():
+            if not self._came_up and await asyncio.to_thread(ports.taken, self.spec, self.port):
                 continue  # it could not have the port: no crash, and the next round says who has it
             past = self._records.of(self.spec.name).past
             past, verdict = after_end(past, self.settings, lived=lived, came_up=self._came_up)
@@ -241,10 +233,10 @@ class Supervised:
     async def _start(self) -> str:
         """Start the program; return why it could not be started."""
         spec, port = self.spec, self.port
-        mark = Mark(token=clock.new_id(), made=_made(spec), port=port, boot=pids.boot(), since=clock.unix())
-        argv = [_placed(part, port) for part in spec.start]
+        mark = Mark(token=clock.new_id(), made=made(spec), port=port, boot=pids.boot(), since=clock.unix())
+        argv = [ports.placed(part, port) for part in spec.start]
         extra = {"PORT": str(port)} if port is not None else {}
-        extra.update({key: _placed(value, port) for key, value in spec.env.items()})
+        extra.update({key: ports.placed(value, port) for key, value in spec.env.items()})
         env = built(self._place.environ, BASICS, {**extra, MARK: mark.token})
         cwd = self._place.root / spec.cwd
         self._came_up = False
@@ -291,7 +283,7 @@ class Supervised:
 
     async def _give_up(self, past: Past, reason: str) -> None:
         self._go = False
-        await self._remember(held="crashed", made=_made(self.spec), reason=reason, past=past, mark=None)
+        await self._remember(held="crashed", made=made(self.spec), reason=reason, past=past, mark=None)
         self._show("crashed", reason)
         self._gave_up(self.spec.name, reason)
 
@@ -315,61 +307,35 @@ class Supervised:
         except GitsyncError as error:
             log.error("what happened to agent %s could not be written down: %s", self.spec.name, error)
 
-    # -- ports -------------------------------------------------------------------------------------
-
     async def _choose(self) -> bool:
         """Choose a port that nobody has; where none is left, say who has it."""
-        spec = self.spec
-        if spec.kind != "http":
-            return True
-        host = urlsplit(_placed(spec.url, 1)).hostname or "127.0.0.1"
-        if spec.port == "any":
-            self.port = await asyncio.to_thread(pids.free_port, host)
-            return True
-        ports = spec.ports or ((_port_of(spec) or 80),)
-        held = []
-        for port in ports:
-            if not await asyncio.to_thread(pids.listening, host, port):
-                self.port = port
-                return True
-            held.append(f"port {port} is taken by {await asyncio.to_thread(pids.holder, port)}")
-        self._taken += 1
-        more = "" if len(ports) > 1 else "; end that program, or give this agent others: ports = […]"
-        self._show("taken", ", ".join(held) + more)
-        return False
-
-    async def _port_is_taken(self) -> bool:
-        if self.spec.kind != "http" or self.port is None:
+        found = await asyncio.to_thread(ports.find, self.spec)
+        if found.taken:
+            self._taken += 1
+            self._show("taken", found.taken)
             return False
-        host = urlsplit(_placed(self.spec.url, 1)).hostname or "127.0.0.1"
-        return await asyncio.to_thread(pids.listening, host, self.port)
-
-    # -- what a killed gitsync left behind ---------------------------------------------------------
+        self.port = found.port
+        return True
 
     async def _recognise(self, mark: Mark | None) -> Program | None:
-        """Find the program of a record; adopt it where it is what the settings say, else end it."""
-        if mark is None:
+        """Find the program that a killed gitsync left; adopt it where it is what the settings say, else end it."""
+        found = await adopt(mark) if mark is not None else None
+        if mark is None or found is None:
+            if mark is not None:
+                await self._remember(mark=None)
             return None
-        pid = await asyncio.to_thread(_alive, mark)
-        if pid is None:
-            await asyncio.to_thread(_end_rest, mark)
-            await self._remember(mark=None)
-            return None
-        found = Program.adopt(pid)
-        if mark.pid and pids.started(pid) != mark.start:
-            return None  # it ended in this very moment
         self.port = mark.port if mark.port is not None else self.port
-        if mark.made == _made(self.spec):
-            with contextlib.suppress(OSError):  # without its pipe it cannot be heard, and still works
-                self._output.open(anew=False)
-            self._begun = clock.monotonic() - max(0.0, clock.unix() - mark.since)
-            self._came_up = False
-            await self._remember(mark=replace(mark, pid=pid, start=pids.started(pid) or ""))
-            log.info("agent %s: pid %d still runs, goes on with it", self.spec.name, pid)
-            return found
-        log.info("agent %s: pid %d runs with other settings, is ended", self.spec.name, pid)
-        await self._end(found)
-        return None
+        if mark.made != made(self.spec):
+            log.info("agent %s: pid %d runs with other settings, is ended", self.spec.name, found.pid)
+            await self._end(found)
+            return None
+        with contextlib.suppress(OSError):  # without its pipe it cannot be heard, and still works
+            self._output.open(anew=False)
+        self._begun = clock.monotonic() - max(0.0, clock.unix() - mark.since)
+        self._came_up = False
+        await self._remember(mark=replace(mark, pid=found.pid, start=pids.started(found.pid) or ""))
+        log.info("agent %s: pid %d still runs, goes on with it", self.spec.name, found.pid)
+        return found
 
     async def _end(self, program: Program) -> None:
         await program.stop(min(self.spec.grace, LONGEST_GRACE))
@@ -377,56 +343,3 @@ class Supervised:
         self._program = None
         self._output.finish()
         await self._remember(mark=None)
-
-
-async def end_former(records: Records, name: str, grace: float = 2.0) -> None:
-    """End the program of an agent that the settings do not name any more, and forget it."""
-    mark = records.of(name).mark
-    pid = await asyncio.to_thread(_alive, mark) if mark is not None else None
-    if pid is not None:
-        program = Program.adopt(pid)
-        await program.stop(grace)
-        program.bury()
-    elif mark is not None:
-        await asyncio.to_thread(_end_rest, mark)
-    await records.forget(name)
-
-
-def _alive(mark: Mark) -> int | None:
-    """Return the process that a mark stands for, None where it has ended; a stranger with its number is not it."""
-    if mark.boot != pids.boot():
-        return None
-    if mark.pid:
-        return mark.pid if pids.started(mark.pid) == mark.start else None
-    return next((pid for pid in pids.marked(f"{MARK}={mark.token}") if pids.leads(pid)), None)
-
-
-def _end_rest(mark: Mark) -> None:
-    """End what an ended program left of its group."""
-    if not mark.pid or mark.boot != pids.boot():
-        return
-    for pid in pids.marked(f"{MARK}={mark.token}"):
-        if pids.group_of(pid) == mark.pid:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-
-
-def _made(spec: AgentSpec) -> str:
-    """Name what a program is made from: a change of it takes a new program."""
-    parts = (spec.start, spec.cwd, sorted(spec.env.items()), spec.url, spec.ports, spec.port)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def same_program(one: AgentSpec, other: AgentSpec) -> bool:
-    """Say whether two descriptions of an agent start the same program."""
-    return _made(one) == _made(other)
-
-
-def _port_of(spec: AgentSpec) -> int | None:
-    if spec.kind != "http" or spec.port == "any":
-        return None
-    return spec.ports[0] if spec.ports else urlsplit(spec.url).port or 80
-
-
-def _placed(text: str, port: int | None) -> str:
-    return text if port is None else text.replace("{port}", str(port))

@@ -167,7 +167,7 @@ class World:
                 instance.supervised._output.close()
                 program = instance.supervised._program
                 if program is not None and program._child is not None:
-                    program._close()
+                    program.let_go()
                     program._child.returncode = 0  # it lives on; keeps Popen from complaining that it was left behind
         self.journal.close()
 

@@ -396,6 +396,11 @@ async def test_added_at_run_time_and_kept(tmp_path: Path) -> None:
         await there.state("online", "desk")
         with pytest.raises(Refused):
             await there.registry.remove("fixed")
+        await there.have(AgentSpec(name="desk", kind="inbox", specialty="of the settings"))
+        assert (there["desk"]["origin"], there["desk"]["specialty"]) == ("settings", "of the settings")
+        with pytest.raises(Refused):
+            await there.registry.remove("desk")
+        await there.have()
         await there.registry.remove("desk")
         with pytest.raises(NotFound, match="no agent desk"):
             there["desk"]
