@@ -50,9 +50,7 @@ def find(ledger: Ledger, journal: Journal, ident: str) -> Known:
     if wanted in found:
         return found[wanted]
     if not found:
-        raise NotFound(
-            f"no message {ident!r}", "no id on the branch or in the outbox begins so", "see `gitsync inbox`"
-        )
+        raise NotFound(f"no message {ident!r}", "no id on the branch or in the outbox begins so", "see `gitsync inbox`")
     if len(found) > 1:
         raise UsageError(
             f"{ident!r} is the beginning of several ids", ", ".join(sorted(found)[:5]), "give more characters of it"
