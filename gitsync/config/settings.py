@@ -64,7 +64,7 @@ class Settings:
     """The types that each agent of their route gets, not one of them."""
     policies: tuple[Policy, ...] = ()
     dispatch: DispatchOptions = DispatchOptions()
-    tasks: TaskSettings = TaskSettings()
+    tasks: TaskSettings = field(default_factory=TaskSettings)
     supervise: SuperviseSettings = field(default_factory=SuperviseSettings)
     log: LogSettings = LogSettings()
     restored: bool = False
