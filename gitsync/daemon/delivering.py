@@ -130,7 +130,7 @@ class Delivering:
         """Put agents and rules into force as they are now said."""
         former, agents = self.dispatcher, self._agents
         self._take(self._settings)
-        self._syncing.keep(asyncio.create_task(_retire(former, agents)))
+        self._syncing.keep(asyncio.create_task(_retire(former, agents, self.look)))
         await self.registry.apply()
         self.look()
 
@@ -237,8 +237,9 @@ class Delivering:
         return self.registry.names()
 
 
-async def _retire(dispatcher: Dispatcher, agents: dict[str, Agent]) -> None:
-    await dispatcher.drain(max((agent.spec.timeout for agent in agents.values()), default=0.0))
+async def _retire(dispatcher: Dispatcher, agents: dict[str, Agent], look: Callable[[], None]) -> None:
+    """Let what runs end; its replies and its next tries are for the one that goes on, which must look for them."""
+    await dispatcher.drain(max((agent.spec.timeout for agent in agents.values()), default=0.0), ended=look)
     await _close(agents)
 
 

@@ -94,6 +94,7 @@ class Dispatcher:
         self._kicked = False
         self._posted = False
         self._closing = False
+        self._go_on: Callable[[], None] = lambda: None
         self._timer: asyncio.TimerHandle | None = None
         self._errands: set[asyncio.Task[None]] = set()
 
@@ -119,9 +120,12 @@ class Dispatcher:
                 self._again = False
                 await self._round()
 
-    async def drain(self, limit: float) -> None:
-        """Start nothing more, let running deliveries end, and end them at the limit (seconds)."""
-        self._closing = True
+    async def drain(self, limit: float, *, ended: Callable[[], None] = lambda: None) -> None:
+        """Start nothing more, let running deliveries end, and end them at the limit (seconds).
+
+        `ended` is called after each of them, for whoever goes on with what it left.
+        """
+        self._closing, self._go_on = True, ended
         if self._timer is not None:
             self._timer.cancel()
         await self._claims.stop()
@@ -310,6 +314,9 @@ class Dispatcher:
 
     def _next(self) -> None:
         """Go on after a delivery: with what is queued, or with another look at what arrived."""
+        if self._closing:
+            self._go_on()
+            return
         if self._lanes.waiting():
             self._kick()
         if self._posted or not self._lanes.waiting():

@@ -18,7 +18,6 @@ from gitsync.dispatch.lanes import Job, Lanes
 from gitsync.dispatch.papers import delivery
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.dispatch.standing import Standing
-from gitsync.errors import GitsyncError
 from gitsync.ledger.values import Intent
 from gitsync.protocol.message import Message
 
@@ -100,8 +99,9 @@ class Handover:
         except asyncio.CancelledError:
             await self._cut_off(job, stage)
             raise
-        except GitsyncError:
-            # Nothing was handed over: the journal could not be written, and it comes first.
+        except Exception:
+            # Mostly that the journal could not be written, which comes first: then nothing was handed over. Where
+            # something was, the journal says so, and it is not done again.
             log.exception("message %s could not be handed over", job.envelope.message.id)
             self._standing.end(job, None)
             return self._later(job)

@@ -342,6 +342,52 @@ def test_it_is_dead_only_when_all_have_tried(world: World) -> None:
     assert (intent.state, intent.attempt) == ("dead", 4)
 
 
+class Moody(Service):
+    """Behave in a way that depends on the message; `begun` holds those that it began with."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("")
+        self.number = number
+        self.begun: list[str] = []
+
+    async def _behave(self, writer: asyncio.StreamWriter, document: Any) -> None:
+        mood = sum(document["subject"].encode()) * (self.number + 3) % 7
+        self.behaviour = ("reply", "reply", "empty", "fail", "break", "busy-now", "busy-now")[mood]
+        if self.behaviour == "busy-now":
+            self._say(writer, 503, b"not now", "Retry-After: 0\r\n")
+            return
+        self.begun.append(document["id"])
+        await super()._behave(writer, document)
+
+
+def test_i2_whatever_happens_nothing_is_begun_twice(world: World) -> None:
+    """Agents that answer, fail, break off, are busy or away, and that a person drains and resumes all the while."""
+    messages = [job(subject=f"{number * 37}") for number in range(40)]
+    moody = [Moody(number) for number in range(3)]
+
+    async def act() -> None:
+        async with listening(moody[0]) as a, listening(moody[1]) as b, listening(moody[2]) as c:
+            away = builder("d", f"http://127.0.0.1:{free_port()}", attempts=100)
+            quick = {"breaker_failures": 3, "breaker_pause": 0.05, "concurrency": 2, "attempts": 100}
+            specs = [builder("a", a, **quick), builder("b", b, **quick), builder("c", c, **quick), away]
+            async with running(world, world.dispatcher(*specs, backoff=0.01, longest_backoff=0.05)) as dispatcher:
+                for number, message in enumerate(messages):
+                    world.arrive(message)
+                    dispatcher.draining.symmetric_difference_update({"abcd"[number % 4]})
+                    dispatcher.health = {"abc"[number % 3]: ("offline", "")} if number % 2 else {}
+                    await dispatcher.consider()
+                dispatcher.draining.clear()
+                dispatcher.health = {}
+                await until(lambda: settled(world, len(messages)))
+
+    asyncio.run(act())
+    begun = Counter(ident for one in moody for ident in one.begun)
+    assert set(begun) == {message.id for message in messages}
+    assert set(begun.values()) == {1}
+    assert len(world.intents()) == len(messages)
+    assert {state for _, state in world.states()} == {"done", "failed", "uncertain"}
+
+
 # The circuit breaker
 
 
