@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.browser.station import Station, owner
-from tests.remotes import run_git
+from tests.browser.station import Fleet, Station
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = os.environ.get("GITSYNC_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+SHOTS = bool(os.environ.get("GITSYNC_SHOTS"))
 
 Open = Callable[..., Any]
 
@@ -104,34 +104,23 @@ def show(chromium: Any, watch: Watch) -> Iterator[Open]:
 
 
 @pytest.fixture(scope="package")
-def make_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Station]]:
-    """Make computers that share a remote and an owner."""
-    folder = tmp_path_factory.mktemp("fleet")
-    env = owner(folder)
-    bare = folder / "remote.git"
-    run_git("init", "-q", "--bare", "-b", "main", bare)
-    made: list[Station] = []
-
-    def make(ident: str, name: str) -> Station:
-        station = Station(folder, str(bare), ident, name, env)
-        made.append(station)
-        return station
-
-    yield make
-    for station in made:
-        station.close()
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Make the fleet that the tests share."""
+    made = Fleet(tmp_path_factory.mktemp("fleet"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="package")
-def two(one: Station, make_station: Callable[..., Station]) -> Station:
+def two(one: Station, fleet: Fleet) -> Station:
     """Computer 2, without a process: it writes when a test says so."""
-    return make_station("2", "The Laptop")
+    return fleet.make("2", "The Laptop")
 
 
 @pytest.fixture(scope="package")
-def one(make_station: Callable[..., Station]) -> Station:
+def one(fleet: Fleet) -> Station:
     """Computer 1, up, with three agents."""
-    station = make_station("1", "The Mechanic")
+    station = fleet.make("1", "The Mechanic")
     station.agent("builder", "build_project", "deployment")
     station.agent("fixer", "bug_fix", more='specialty = "compilers, linkers"\n')
     station.agents.append('\n[[agents]]\nname = "jesse"\nkind = "inbox"\ntypes = ["review"]\n')
@@ -143,6 +132,4 @@ def one(make_station: Callable[..., Station]) -> Station:
 @pytest.fixture
 def shots(tmp_path: Path) -> Path:
     """Say where pictures go: into the documents when asked to, else where nobody looks."""
-    if os.environ.get("GITSYNC_SHOTS"):
-        return Path(__file__).resolve().parents[2] / "docs" / "images"
-    return tmp_path
+    return Path(__file__).resolve().parents[2] / "docs" / "images" if SHOTS else tmp_path

@@ -188,12 +188,11 @@ class Station:
                     self.kill()
 
     def close(self) -> None:
-        """End everything."""
+        """End everything; agents that a crash has left behind end when their folder is gone."""
+        (self.alive / "hold").unlink(missing_ok=True)
         try:
             self.down()
         finally:
-            for path in self.alive.iterdir():
-                path.unlink()
             self.alive.rmdir()
 
     @property
@@ -244,3 +243,25 @@ def owner(folder: Path) -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "XDG_RUNTIME_DIR": str(home),
     }
+
+
+class Fleet:
+    """Computers that share a remote and an owner."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._env = owner(folder)
+        self._remote = folder / "remote.git"
+        self._made: list[Station] = []
+        run_git("init", "-q", "--bare", "-b", "main", self._remote)
+
+    def make(self, ident: str, name: str) -> Station:
+        """Set another computer up."""
+        station = Station(self._folder, str(self._remote), ident, name, self._env)
+        self._made.append(station)
+        return station
+
+    def close(self) -> None:
+        """End all their processes."""
+        for station in self._made:
+            station.close()

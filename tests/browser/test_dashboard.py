@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.browser.conftest import Open, Watch
-from tests.browser.station import Station, eventually
+from tests.browser.station import Fleet, Station, eventually
 
 pytestmark = pytest.mark.browser
 
@@ -95,7 +94,7 @@ def test_follows_what_happens(one: Station, show: Open) -> None:
     page.evaluate("window.sameDocument = true")
     ident = one.send("self/builder", "Paint the shed", "green, please")
     page.locator("#events > li", has_text="Paint the shed").first.wait_for()
-    row(page, "thread-rows", "Paint the shed").locator(".state", has_text="done").wait_for()
+    row(page, "thread-rows", "Paint the shed").get_by_text("2 messages").wait_for()
     page.click("#thread-rows li:has-text('Paint the shed') .link")
     page.locator("#said-there", has_text="I have read: Paint the shed").wait_for()
     page.locator("#said-there", has_text="green, please").wait_for()
@@ -199,10 +198,8 @@ def test_cancels_a_task(one: Station, show: Open) -> None:
     row(page, "task-rows", "holds the builder up").locator(".state", has_text="COMPLETED").wait_for()
 
 
-def test_says_when_it_shows_old_data_and_goes_on_after_a_crash(
-    make_station: Callable[..., Station], show: Open, watch: Watch
-) -> None:
-    station = make_station("4", "The Server")
+def test_says_when_it_shows_old_data_and_goes_on_after_a_crash(fleet: Fleet, show: Open, watch: Watch) -> None:
+    station = fleet.make("4", "The Server")
     station.agent("builder")
     station.settings()
     station.up()
@@ -222,7 +219,7 @@ def test_says_when_it_shows_old_data_and_goes_on_after_a_crash(
     page.wait_for_selector("#link:text-is('live')")
     station.send("self/builder", "After the crash", "are you there?")
     page.locator("#events > li", has_text="After the crash").first.wait_for()
-    row(page, "thread-rows", "After the crash").locator(".state", has_text="done").wait_for()
+    row(page, "thread-rows", "After the crash").get_by_text("2 messages").wait_for()
 
     # What was under way is asked of a person, who is still logged in.
     page.locator("#waiting[data-some]").wait_for()

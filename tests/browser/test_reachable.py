@@ -136,7 +136,7 @@ def test_focus_and_rows_stay_while_the_page_changes(one: Station, show: Open) ->
     button.focus()
     for number in range(3):
         one.send("self/builder", f"Change {number}", "body")
-        page.locator("#thread-rows li", has_text=f"Change {number}").locator(".state", has_text="done").first.wait_for()
+        page.locator("#thread-rows li", has_text=f"Change {number}").get_by_text("2 messages").wait_for()
     assert page.evaluate(FOCUS)["name"] == "contact builder"
 
 

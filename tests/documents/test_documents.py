@@ -116,5 +116,7 @@ def test_wheel_brings_the_template_along(tmp_path: Path) -> None:
     for folder in ("coordination", "hooks"):
         for path in (ROOT / folder).iterdir():
             assert f"gitsync/_template/{folder}/{path.name}" in names
+    for path in (ROOT / "gitsync" / "api" / "dashboard").iterdir():
+        assert f"gitsync/api/dashboard/{path.name}" in names
     assert "gitsync/py.typed" in names
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)

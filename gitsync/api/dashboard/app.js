@@ -105,7 +105,7 @@ function status(given) {
   document.title = `gitsync ${name}`;
   say(at("role"), machine.role);
   say(at("sync-state"), sync.error ? `${plain(sync.state)}: ${plain(sync.error)}` : sync.state);
-  mark(at("sync-state"), "data-tone", tone(sync.state));
+  mark(at("sync-state"), "data-tone", sync.state === "ok" ? "good" : sync.state === "unknown" ? "off" : "bad");
   mark(at("contact"), "data-since", sync.last_contact ? moment(sync.last_contact) : null);
   say(at("contact"), ago(sync.last_contact));
   say(at("pending"), String(sync.pending ?? 0));

@@ -122,6 +122,7 @@ export function instance(acts) {
     const word = own("", "word");
     const spark = sparkline();
     const times = el("span", "small");
+    const health = el("div", "times", spark.node, times);
     const load = facts();
     const more = facts();
     const current = el("ul", "complaints");
@@ -132,8 +133,7 @@ export function instance(acts) {
       "li", "row",
       el("div", "head", name, state.node, el("span", "buttons", ...verbs.map(([, one]) => one), contact)),
       word,
-      el("div", "times", spark.node, times),
-      load.node, more.node, current,
+      health, load.node, more.node, current,
     );
     return {
       node,
@@ -145,6 +145,7 @@ export function instance(acts) {
         show(word, Boolean(row.word));
         const response = row.response_ms ?? {};
         spark.draw(response.history);
+        show(health, (response.history ?? []).length > 0);
         say(times, `last ${ms(response.last)} · p50 ${ms(response.p50)} · p95 ${ms(response.p95)}`);
         load.fill([
           ["queue", row.queue ?? 0],
@@ -165,7 +166,7 @@ export function instance(acts) {
         list(current, row.current ?? [], (one) => one.id, () => working(acts));
         const up = !["offline", "crashed", "stopped"].includes(row.state);
         for (const [verb, one] of verbs) {
-          const fits = { start: row.managed && !up, stop: row.managed && up, restart: row.managed, drain: !row.draining, resume: row.draining };
+          const fits = { start: row.managed && !up, stop: row.managed && up, restart: row.managed && up, drain: !row.draining, resume: row.draining };
           show(one, Boolean(fits[verb]));
           mark(one, "aria-label", `${verb} ${plain(row.name)}`);
         }
@@ -180,7 +181,7 @@ function working(acts) {
   const subject = button("", () => acts.thread(shown.id));
   const since = el("span");
   subject.className = "link";
-  const node = el("li", "small", "works on ", subject, " since ", since);
+  const node = el("li", "small", "works on ", subject, ", begun ", since);
   return {
     node,
     fill(row) {
@@ -274,16 +275,17 @@ export function task(acts) {
 
 // -- threads ----------------------------------------------------------------------------------------
 
-/** Put messages together that belong to one conversation, the latest first. */
+/** Put messages together that belong to one conversation, the latest first; dates are to the second. */
 export function threads(messages) {
   const found = new Map();
   for (const message of messages) {
     const thread = String(message.thread ?? message.id);
-    const former = found.get(thread);
-    if (former === undefined) found.set(thread, { thread, last: message, first: message, count: 1 });
+    const one = found.get(thread);
+    if (one === undefined) found.set(thread, { thread, last: message, first: message, count: 1 });
     else {
-      former.first = message;
-      former.count += 1;
+      if (one.first.id !== thread) one.first = message;
+      if (message.date === one.last.date && message.in_reply_to === one.last.id) one.last = message;
+      one.count += 1;
     }
   }
   return [...found.values()];

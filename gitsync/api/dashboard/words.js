@@ -2,9 +2,9 @@
 
 const COMPUTER = new Set(["ACTIVE", "IDLE", "WORKING", "SYNCING", "OFFLINE", "EMERGENCY"]);
 const INSTANCE = new Set(["starting", "online", "busy", "degraded", "timeout", "error", "offline", "crashed"]);
-const GOOD = new Set(["ACTIVE", "IDLE", "WORKING", "SYNCING", "online", "busy", "ok", "healthy", "COMPLETED", "done", "live"]);
+const GOOD = new Set(["ACTIVE", "IDLE", "WORKING", "SYNCING", "online", "busy", "ok", "healthy", "COMPLETED", "done", "received", "live"]);
 const SOSO = new Set([
-  "starting", "degraded", "QUEUED", "ASSIGNED", "IN_PROGRESS", "held", "uncertain", "retry", "waiting", "new", "taken", "lagging",
+  "starting", "degraded", "QUEUED", "ASSIGNED", "IN_PROGRESS", "held", "uncertain", "retry", "waiting", "new", "taken", "started", "claimed",
 ]);
 
 export const LEVELS = { info: "info", success: "ok", warning: "warn", error: "FAIL" };
