@@ -156,9 +156,16 @@ class _Reader:
             if values.get("default") and first is not None:
                 raise self._error((*here, "default"), f"{first!r} is the default agent already", "", "keep one default")
             try:
-                specs.append(AgentSpec(**values))
+                spec = AgentSpec(**values)
             except ValueError as error:
                 raise self._error(here, str(error)) from None
+            for other in specs:
+                if _only_port(spec) is not None and _only_port(spec) == _only_port(other):
+                    what = f"agents {other.name!r} and {spec.name!r} are both started on port {_only_port(spec)}"
+                    raise self._error(
+                        (*here, "url"), what, "", 'give one of them another, or ports = […], or port = "any"'
+                    )
+            specs.append(spec)
         return tuple(specs)
 
     def _started(self, values: Mapping[str, Any], here: KeyPath) -> None:
@@ -276,6 +283,17 @@ class _Reader:
 
     def _at(self, line: int, what: str, why: str = "", remedy: str = "") -> ConfigError:
         return ConfigError(what, why, remedy, file=str(self.file) if self.file.name else "", line=line)
+
+
+def _only_port(spec: AgentSpec) -> int | None:
+    """Return the one port on which gitsync may start an agent; None where it starts none, or has a choice."""
+    from urllib.parse import urlsplit
+
+    if not spec.start or spec.kind != "http" or spec.port:
+        return None
+    if spec.ports:
+        return spec.ports[0] if len(spec.ports) == 1 else None
+    return urlsplit(spec.url).port or 80
 
 
 def _nearest(name: str, valid: Sequence[str]) -> str:

@@ -28,7 +28,6 @@ from gitsync.supervisor.watch import Instance, Watch
 log = logging.getLogger(__name__)
 
 
-
 class Work(Protocol):
     """What the registry is told about work: the dispatcher, whichever is in force."""
 
@@ -37,7 +36,7 @@ class Work(Protocol):
 
 
 class Registry:
-    """Hold one instance for each agent. Lives on the event loop; only `blockers` may be called from another thread."""
+    """Hold one instance for each agent. Lives on the loop; `blockers` and `states` may be called on any thread."""
 
     def __init__(
         self,
@@ -98,7 +97,7 @@ class Registry:
     def take(self, specs: Sequence[AgentSpec], agents: Mapping[str, Agent], settings: SuperviseSettings) -> None:
         """Go on with these agents; what is known of those that stay is kept. `apply` does the rest."""
         self.settings = settings
-        former, self._instances = self._instances, {}
+        former, taken = dict(self._instances), dict[str, Instance]()
         for number, spec in enumerate(specs):
             found = former.pop(spec.name, None)
             if found is None:
@@ -109,8 +108,9 @@ class Registry:
                 self._watch.rounds.plan(spec.name, number * APART)
             found.spec, found.agent = spec, agents[spec.name]
             found.origin = "run time" if spec.name in self._added else "settings"
-            self._instances[spec.name] = found
+            taken[spec.name] = found
             self._point(found)
+        self._instances = taken  # in one step: the git thread asks for states
         for name, gone in former.items():
             self._watch.rounds.drop(name)
             self.draining.discard(name)
@@ -352,9 +352,7 @@ class Registry:
         except Exception:  # whoever watches must not hold up what is watched
             log.exception("a change of agent %s could not be told", told["name"])
 
-    def _document(
-        self, one: Instance, loads: Mapping[str, Load], running: Mapping[str, Sequence[Running]]
-    ) -> Json:
+    def _document(self, one: Instance, loads: Mapping[str, Load], running: Mapping[str, Sequence[Running]]) -> Json:
         load = loads.get(one.spec.name)
         program = one.supervised
         return document(

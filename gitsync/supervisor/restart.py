@@ -33,9 +33,7 @@ class GiveUp:
     failed: int
 
 
-def after_end(
-    past: Past, settings: SuperviseSettings, *, lived: float, came_up: bool
-) -> tuple[Past, Again | GiveUp]:
+def after_end(past: Past, settings: SuperviseSettings, *, lived: float, came_up: bool) -> tuple[Past, Again | GiveUp]:
     """Decide about a program that ended after `lived` seconds; `came_up` says whether it ever answered.
 
     A restart has failed when its program ended before it answered: three of them in a row, and there is no fourth. One

@@ -47,6 +47,12 @@ def test_an_inbox_with_a_program() -> None:
         (HTTP + 'url = "http://127.0.0.1:1"\nstart = ["x"]\nports = [0]', 8, "must be a list of ports"),
         (HTTP + 'url = "http://127.0.0.1:1"\nstart = ["x"]\nports = [8, 8]', 8, "each only once"),
         ('[[agents]]\nname = "a"\nkind = "inbox"\nhealth_every = "1m"', 6, "does nothing without start"),
+        (
+            HTTP + 'url = "http://127.0.0.1:8004"\nstart = ["x"]\n[[agents]]\nname = "b"\nkind = "http"\n'
+            'url = "http://127.0.0.1:8004"\nstart = ["y"]',
+            11,
+            "agents 'a' and 'b' are both started on port 8004",
+        ),
         ("[supervise]\nfailures = 0", 4, "supervise.failures must be"),
     ],
 )
