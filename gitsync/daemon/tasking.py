@@ -20,6 +20,10 @@ AFTER_FAILURE = 5.0
 """Seconds until the next try when the disk takes nothing."""
 GATHER = 0.03
 """Seconds for which news of the dispatcher is gathered: one transaction for all of it."""
+GATHER_ASKED = 0.003
+"""The same while somebody waits to hear who has got a task."""
+STANDS = 0.25
+"""Seconds that the answer to whoever asks for a task waits until an agent is named, where one can take it."""
 IDLE = 30.0
 """Seconds between two looks when nothing is open: also at what a command wrote whose wake was lost."""
 
@@ -51,6 +55,7 @@ class Tasking:
         self._news = asyncio.Event()
         self._fresh = True
         self._idle = True
+        self._asked: dict[str, asyncio.Future[Json]] = {}
         self._task: asyncio.Task[None] | None = None
         self.tasks = Tasks(
             opened.journal,
@@ -61,7 +66,7 @@ class Tasking:
             fleet=lambda: fleet_view(
                 opened.ledger, opened.journal, settings.machine.id, now=clock.utcnow(), seen=opened.seen
             ),
-            changed=lambda task: self._on_loop(lambda: self._publish(task)),
+            changed=lambda task: self._on_loop(lambda: self._tell(task)),
             sent=lambda local: self._on_loop(self._look if local else self._nudge),
         )
 
@@ -101,12 +106,28 @@ class Tasking:
         self._news.set()
 
     async def submit(self, ask: TaskAsk) -> Json:
-        """Take a task; see `Tasks.submit`."""
+        """Take a task; see `Tasks.submit`. The answer names the agent, where one can take it now."""
         self._keep_up()
         found = await asyncio.to_thread(self.tasks.submit, ask)
         if self._idle:
             self.arrived()
-        return found
+        if found["status"] != "QUEUED":
+            return found
+        stands: asyncio.Future[Json] = self._loop.create_future()
+        self._asked[found["task_id"]] = stands
+        try:
+            async with asyncio.timeout(STANDS):
+                return await stands
+        except TimeoutError:
+            return found
+        finally:
+            del self._asked[found["task_id"]]
+
+    def _tell(self, task: Json) -> None:
+        stands = self._asked.get(task["task_id"])
+        if stands is not None and not stands.done() and task["status"] != "QUEUED":
+            stands.set_result(task)
+        self._publish(task)
 
     async def get(self, ident: str) -> Json | None:
         """Give one task; see `Tasks.get`."""
@@ -159,7 +180,7 @@ class Tasking:
             return
         self._news.clear()
         if not self._fresh:
-            await asyncio.sleep(GATHER)
+            await asyncio.sleep(GATHER_ASKED if self._asked else GATHER)
             self._news.clear()
 
     def _keep_up(self) -> None:
