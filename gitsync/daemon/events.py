@@ -31,6 +31,8 @@ READERS = 100
 """Readers at one time; the next is told to come later."""
 BACKLOG = 1_000
 """Events that may wait for one reader; one that is slower is dropped, and takes up again by its last id."""
+AT_ONCE = 50
+"""Events in one piece of writing: what waits is shared by all readers, the piece is each one's own."""
 LONGEST = 500
 """Characters of a text; what others wrote is shortened."""
 TOLD_AT_ONCE = 100
@@ -81,7 +83,7 @@ class Subscription:
         if not self._waiting and self._over:
             return None
         # One by one: another thread may add while this one reads.
-        return b"".join(self._waiting.popleft() for _ in range(len(self._waiting)))
+        return b"".join(self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE)))
 
     def close(self) -> None:
         """Leave."""

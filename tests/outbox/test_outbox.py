@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitsync import outbox
-from gitsync.errors import Refused, UsageError
+from gitsync.errors import NotFound, Refused, UsageError
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.values import receipt_of
@@ -68,6 +68,51 @@ def test_a_local_agent_gets_it_through_the_journal(journal: Journal, to: str, wr
     local = journal.local(sent.id)
     assert local is not None
     assert (local.message, local.block) == (sent, write(sent))
+
+
+def test_to_all_it_goes_to_the_branch_and_to_every_other_agent_here(journal: Journal) -> None:
+    sent = send(journal, "all", sender_agent="builder")
+    assert [(op.ident, op.to) for op in journal.pending()] == [(sent.id, "ALL")]
+    here = [local.message for local in journal.locals()]
+    assert [message.to for message in here] == [("1/laptop",), ("1/nobody",)]
+    assert {message.conversation for message in here} == {sent.id}
+    assert len({message.id for message in here} | {sent.id}) == 3
+
+
+def test_to_all_here_it_stays_here(journal: Journal) -> None:
+    sent = send(journal, "self/all")
+    assert journal.pending() == []
+    here = [local.message for local in journal.locals()]
+    assert [message.to for message in here] == [("1/builder",), ("1/laptop",), ("1/nobody",)]
+    assert here[0] == sent
+    assert {message.conversation for message in here} == {sent.id}
+    with pytest.raises(UsageError, match="no other agent"):
+        outbox.send(journal, ONE, FLEET, ["builder"], "self/all", "Hello", "text", sender_agent="builder")
+    with pytest.raises(UsageError, match="no agent"):
+        outbox.send(journal, ONE, FLEET, [], "self/all", "Hello", "text")
+    assert len(journal.locals()) == 3
+
+
+def test_an_agent_called_so_on_another_machine_is_not_everybody(journal: Journal) -> None:
+    send(journal, "2/all")
+    assert journal.locals() == []
+
+
+def test_many_are_accepted_together_or_not_at_all(journal: Journal) -> None:
+    good = [outbox.prepare(journal, ONE, FLEET, AGENTS, to, "Hello", "text") for to in ("2", "builder", "all")]
+    broken = outbox.Outgoing(good[0].message, local=("no message",))  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        outbox.accept(journal, [*good, broken])
+    assert (journal.pending(), journal.locals()) == ([], [])
+    outbox.accept(journal, good)
+    assert [op.ident for op in journal.pending()] == [good[0].message.id, good[2].message.id]
+    assert len(journal.locals()) == 4
+
+
+def test_what_comes_near_is_told(journal: Journal) -> None:
+    with pytest.raises(NotFound) as caught:
+        send(journal, "self/bilder")
+    assert caught.value.near == ("builder",)
 
 
 def test_an_unknown_machine_is_sent_to_and_held(journal: Journal) -> None:
