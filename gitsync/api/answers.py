@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from gitsync.api.failures import error_document
 
+_write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _LONE = re.compile("[\ud800-\udfff]")
 
 HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store", "referrer-policy": "no-referrer"}
@@ -19,7 +20,7 @@ HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store", "re
 
 def encode(content: Any) -> bytes:
     """Write UTF-8; a byte that was none travels inside as a lone surrogate, which no encoding can hold."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _write(content)
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -41,6 +41,9 @@ COME_BACK = 5.0
 """Seconds after which a reader that found no room may try again."""
 
 
+_write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
 class Subscription:
     """What one reader has still to be told."""
 
@@ -180,7 +183,7 @@ class Feed:
 
 
 def _chunk(event: Json) -> bytes:
-    data = plain(json.dumps(event, ensure_ascii=False, separators=(",", ":"), default=str))
+    data = plain(_write(event))
     return f"id: {event['id']}\ndata: {data}\n\n".encode()
 
 
