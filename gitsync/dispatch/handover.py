@@ -153,6 +153,8 @@ class Handover:
         job.attempt += 1
         job.planned, job.choices, job.bound = agent, choices, bound
         self._lanes.back(job)
+        if agent not in choices:
+            self._lanes.stand(job, "")  # it has had its tries; who takes it is seen when somebody can
         return End(over=False)
 
     async def _cut_off(self, job: Job, stage: str) -> None:
