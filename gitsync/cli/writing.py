@@ -61,11 +61,16 @@ def _settle_answered(args: Namespace, stores: Stores, reply_id: str) -> None:
 def ack(args: Namespace) -> int:
     """Settle a message, or let it be handed over once more."""
     from gitsync.inbox import ack as settle
-    from gitsync.inbox import release
+    from gitsync.inbox import claimed_elsewhere, release
 
     with opened(args) as stores:
+        where = (stores.ledger, stores.journal, stores.machine)
         if args.outcome == "again":
-            release(stores.ledger, stores.journal, stores.machine, args.id, agent=args.agent)
+            gone, agent = None, args.agent
+            if claimed_elsewhere(*where, args.id):
+                agent = agent or _one_agent(stores)
+                gone = _free_claim(stores, args.id)
+            release(*where, args.id, agent=agent, gone=gone)
         else:
             settle(
                 stores.ledger,
@@ -79,6 +84,31 @@ def ack(args: Namespace) -> int:
         stores.wake()
     say(f"{args.id}: {args.outcome}")
     return EXIT_OK
+
+
+def _one_agent(stores: Stores) -> str:
+    """Choose who takes over what another machine had claimed: the default agent, or the only one."""
+    specs = stores.settings.agents
+    names = [spec.name for spec in specs if spec.default] or [spec.name for spec in specs]
+    if len(names) != 1:
+        raise UsageError("nobody is named who shall do it", "", "say which agent of this computer: --agent NAME")
+    return names[0]
+
+
+def _free_claim(stores: Stores, ident: str) -> str | None:
+    """Remove the claim of another machine from the remote, on the word of a person (PROTOCOL 6); name that machine."""
+    from gitsync.cli.stores import machine
+    from gitsync.ledger.lookup import find
+    from gitsync.sync.claims import Claims
+
+    message = find(stores.ledger, stores.journal, ident).message
+    with machine(stores.settings) as found:
+        gone = Claims(found.mailbox, found.journal, stores.settings.machine).free(message.id)
+    if gone is not None:
+        note(f"the claim of {gone} is removed; what {gone} did with it before, nobody here can know")
+        if stores.client is not None:
+            note("the process that runs here saw that claim; it asks for the message again after: gitsync restart")
+    return gone
 
 
 def withdraw(args: Namespace) -> int:

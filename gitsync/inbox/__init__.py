@@ -3,7 +3,7 @@
 from gitsync.inbox.approvals import approvals_view
 from gitsync.inbox.fleet import fleet_view
 from gitsync.inbox.follow import Ingest, ingest
-from gitsync.inbox.settle import ack, release, take
+from gitsync.inbox.settle import ack, claimed_elsewhere, release, take
 from gitsync.inbox.states import UNREAD
 from gitsync.inbox.views import inbox_view, messages_view, search_view, show_view, thread_view
 from gitsync.inbox.waiting import Envelope, candidates, lost, waiting
@@ -15,6 +15,7 @@ __all__ = [
     "ack",
     "approvals_view",
     "candidates",
+    "claimed_elsewhere",
     "fleet_view",
     "inbox_view",
     "ingest",

@@ -66,8 +66,23 @@ def ack(
             journal.finish(old.message_key, old.agent, outcome, reason=reason, reply_id=reply_id, ops=ops)
 
 
-def release(ledger: Ledger, journal: Journal, machine_id: str, ident: str, *, agent: str | None = None) -> None:
-    """Let a held or uncertain message be tried again; raise Refused where it is neither."""
+def claimed_elsewhere(ledger: Ledger, journal: Journal, machine_id: str, ident: str) -> bool:
+    """Say whether a message is one that another machine may have claimed: to ANY, not ended, not in hand here."""
+    known = find(ledger, journal, ident)
+    if known.row is None or not known.row.mine or not envelope(known.row, machine_id).claim:
+        return False
+    told = ledger.receipts(known.message.id, known.row.sender)
+    mine = journal.intents_for([known.row.key]).get(known.row.key) or any(one.machine == machine_id for one in told)
+    return not mine and not any(one.receipt.outcome in FINAL for one in told)
+
+
+def release(
+    ledger: Ledger, journal: Journal, machine_id: str, ident: str, *, agent: str | None = None, gone: str | None = None
+) -> None:
+    """Let a held or uncertain message be tried again; raise Refused where it is neither.
+
+    ``gone`` names the machine whose claim on it was removed, because a person says that it is gone: this one tries.
+    """
     mine = _mine(ledger, journal, machine_id, ident)
     with journal.db.write():
         old = _intent(journal, mine, agent)
@@ -78,6 +93,11 @@ def release(ledger: Ledger, journal: Journal, machine_id: str, ident: str, *, ag
                 )
             return
         told = _own(ledger, mine, machine_id)
+        if gone is not None and claimed_elsewhere(ledger, journal, machine_id, ident):
+            if mine.key in ledger.open_keys():
+                return  # nobody has said on the branch that it was claimed: it is there for whoever asks first
+            journal.begin(_first(mine, agent or mine.agent, "retry", 1, f"taken over from {gone} by a person", None))
+            return
         if told is None or told.outcome not in ("held", "uncertain"):
             state = told.outcome if told else "new"
             raise Refused(f"{mine.message.id} is {state}", "only what is held, uncertain or taken can be released")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from gitsync import clock
-from gitsync.errors import AuthFailed, GitFailed, RemoteAway
+from gitsync.errors import AuthFailed, GitFailed, RemoteAway, TryLater
 from gitsync.git.repo import Mailbox, Update
 from gitsync.ledger.journal import Journal
 from gitsync.protocol.identity import Machine
@@ -52,6 +54,20 @@ class Claims:
             return
         self._mailbox.push([Update(self._mailbox.claim_ref(message_id), None, mine)])
         self._forget(message_id)
+
+    def free(self, message_id: str) -> str | None:
+        """Remove another machine's claim, because a person says that it is gone; name it, None where there is none.
+
+        Raises RemoteAway or AuthFailed, and TryLater where somebody else was at the claim at that moment.
+        """
+        holder = self._mailbox.fetch().claims.get(message_id)
+        if holder is None or holder == self._journal.meta(f"claim:{message_id}"):
+            return None
+        who = re.search(r"^Machine: (\S+)$", self._mailbox.commit(holder).message, re.MULTILINE)
+        [answer] = self._mailbox.push([Update(self._mailbox.claim_ref(message_id), None, holder)])
+        if not answer.ok:
+            raise TryLater(f"the claim on {message_id} cannot be removed", answer.text, "look again: gitsync show")
+        return who[1] if who is not None else "another machine"
 
     def _nonce(self, message_id: str, install: str) -> str:
         person = author(self.machine, clock.unix())
