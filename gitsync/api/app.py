@@ -55,6 +55,7 @@ class Application:
                 path=path,
                 query=query_values(operation.query, _query(scope)) if operation.query else {},
                 body=await _body(operation, scope, receive),
+                operations=TABLE.operations,
             )
             return answered(await operation.call(asked))
         except BadRequest as error:

@@ -29,6 +29,8 @@ class Asked:
     path: Mapping[str, str]
     query: Json
     body: Json
+    operations: Sequence[Operation]
+    """The whole table, for those who tell of it."""
 
 
 Handler = Callable[[Asked], Awaitable[ASGIApp | Mapping[str, Any] | Sequence[Mapping[str, Any]]]]
