@@ -202,14 +202,15 @@ class AsyncClient:
     async def submit(self, type: str, content: str, *, wait: float = 0.0, **fields: Any) -> Json:  # noqa: A002
         """Submit a task; ``fields`` are priority, deadline, retries, subject, sender, to.
 
-        With ``wait`` return it once it has ended, or as it is after so many seconds. Raises Busy where the queue is
-        full.
+        With ``wait`` return it with its history once it has ended, or as it is after so many seconds. Raises Busy
+        where the queue is full.
         """
         task = await self._object("POST", "/task", _sending({"type": type, "content": content, **fields}))
+        if not wait:
+            return task
         until = clock.monotonic() + wait
-        while task["status"] not in ENDED and clock.monotonic() < until:
+        while (task := await self.task(task["task_id"]))["status"] not in ENDED and clock.monotonic() < until:
             await asyncio.sleep(POLL)
-            task = await self.task(task["task_id"])
         return task
 
     async def tasks(self, *, limit: int = 50, before: str | None = None, status: str | None = None) -> list[Json]:
