@@ -19,6 +19,8 @@ from gitsync.errors import EXIT_OK, GitsyncError
 
 START = 30.0
 """Seconds a process may take until it answers: a first run reads the whole history."""
+AGENTS = 5.0
+"""Seconds for which agents that are starting are waited for, to say whether they are up."""
 POLL = 0.05
 
 
@@ -90,6 +92,7 @@ def _detach(settings: Settings) -> int:
         if found is not None and found.pid == child.pid and _answers(settings):
             say(f"running: pid {found.pid}, port {found.port}, log {settings.log_file}")
             child.returncode = 0  # it lives on; keeps Popen from complaining that it was left behind
+            _tell_agents(settings)
             return EXIT_OK
         clock.sleep(POLL)
     child.terminate()
@@ -99,6 +102,24 @@ def _detach(settings: Settings) -> int:
         f"its log is {settings.log_file}",
         "look there; then try again",
     )
+
+
+def _tell_agents(settings: Settings) -> None:
+    """Say which agents are up, and what keeps the others; waits a moment for those that are just starting."""
+    if not settings.agents:
+        return
+    deadline = clock.monotonic() + AGENTS
+    client = connect(settings)
+    try:
+        found = client.get("/instances") if client is not None else []
+        while any(one["state"] == "starting" for one in found) and clock.monotonic() < deadline:
+            clock.sleep(POLL)
+            found = client.get("/instances") if client is not None else []
+    except GitsyncError:
+        return  # it has just answered: `gitsync status` will say what is the matter
+    for one in found:
+        word = f": {clean(one['word'])}" if one["word"] else ""
+        say(f"  {clean(one['name'])}  {one['state']}{word}")
 
 
 def _environment() -> dict[str, str]:
