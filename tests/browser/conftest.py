@@ -77,7 +77,13 @@ def show(chromium: Any, watch: Watch) -> Iterator[Open]:
     contexts = []
 
     def opened(
-        station: Station, *, login: bool = True, scheme: str = "dark", size: tuple[int, int] = (1280, 900), **more: Any
+        station: Station,
+        *,
+        login: bool = True,
+        scheme: str = "dark",
+        size: tuple[int, int] = (1280, 900),
+        clock: bool = False,
+        **more: Any,
     ) -> Any:
         context = chromium.new_context(
             color_scheme=scheme,
@@ -90,6 +96,8 @@ def show(chromium: Any, watch: Watch) -> Iterator[Open]:
         context.set_default_timeout(15_000)
         page = context.new_page()
         watch.over(page, station.url)
+        if clock:
+            page.clock.install()
         code = f"#code={station.post('/session/code', {})['code']}" if login else ""
         page.goto(f"{station.url}/dashboard{code}")
         page.wait_for_selector("#link:text-is('live')")

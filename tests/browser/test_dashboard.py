@@ -225,8 +225,9 @@ def test_says_when_it_shows_old_data_and_goes_on_after_a_crash(fleet: Fleet, sho
     page.locator("#waiting[data-some]").wait_for()
     uncertain = row(page, "approvals", "Half done")
     uncertain.locator(".state", has_text="uncertain").wait_for()
-    uncertain.get_by_role("button", name="done: Half done", exact=True).click()
+    uncertain.get_by_role("button", name="run again: Half done", exact=True).click()
     uncertain.wait_for(state="detached")
+    row(page, "thread-rows", "Half done").get_by_text("2 messages").wait_for()
     assert page.evaluate("window.sameDocument")
     station.down()
 
@@ -253,3 +254,21 @@ def test_pauses_the_feed(one: Station, show: Open) -> None:
     assert page.locator("#events > li", has_text="While nobody looks").count() == 0
     page.click("#pause")
     page.locator("#events > li", has_text="While nobody looks").first.wait_for()
+
+
+def test_lets_its_connection_go_while_nobody_looks(one: Station, show: Open) -> None:
+    page = show(one, clock=True)
+    seen = "(how) => { Object.defineProperty(document, 'visibilityState', {value: how, configurable: true});"
+    seen += " document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(seen, "hidden")
+    page.clock.run_for(30_000)
+    page.wait_for_selector("#link:text-is('live')")
+    page.clock.run_for(31_000)
+    page.locator("#link", has_text="not connected").wait_for()
+    one.send("self/builder", "Out of sight", "not out of mind")
+    page.clock.run_for(30_000)
+    assert page.inner_text("#link") == "not connected", "it does not come back by itself"
+    page.evaluate(seen, "visible")
+    page.clock.resume()
+    page.locator("#events > li", has_text="Out of sight").first.wait_for()
+    page.wait_for_selector("#old", state="hidden")

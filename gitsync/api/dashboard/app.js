@@ -11,6 +11,7 @@ const REPLAY = 100; // events of before that a new page shows
 const KEPT = 200; // lines of the feed
 const PAGE = 60; // messages in one request
 const GAP = 400; // ms between two requests for the same part, however much happens
+const REST = 60_000; // ms out of sight after which the page lets its connection go
 const ROUND = 10_000; // ms between two rounds of asking for what changes without an event
 
 const known = { status: null, instances: [], tasks: [], messages: [], older: [], blockers: [], approvals: [] };
@@ -50,6 +51,7 @@ function ask(name) {
     return;
   }
   state.running = true;
+  const begun = performance.now();
   void (async () => {
     try {
       await parts[name]();
@@ -65,7 +67,7 @@ function ask(name) {
         state.dirty = false;
         ask(name);
       }
-    }, GAP);
+    }, Math.max(GAP, 3 * (performance.now() - begun))); // whoever answers slowly is asked less often
   })();
 }
 
@@ -442,11 +444,13 @@ at("events").addEventListener("keydown", (press) => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themeWord);
 addEventListener("hashchange", () => void entry());
 addEventListener("online", () => stream.now());
+let unseen = 0;
 document.addEventListener("visibilitychange", () => {
+  clearTimeout(unseen);
   if (document.visibilityState === "visible") {
     stream.now();
     if (page.live) askAll();
-  }
+  } else unseen = setTimeout(() => stream.rest(), REST);
 });
 
 for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListener("close", () => document.body.append(at("said")));

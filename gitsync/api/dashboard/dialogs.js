@@ -141,6 +141,7 @@ function conversation(page) {
   };
 
   form("reply-form", "reply-error", async () => {
+    if (target === null) throw new Error("there is no message to answer");
     const text = at("reply").value;
     await page.acting(() => post(path`/messages/${target.id}/reply`, { message: text }));
     at("reply").value = "";

@@ -16,6 +16,7 @@ export class Stream {
     this.told = { event, live, lost };
     this.last = "";
     this.pause = FIRST_PAUSE;
+    this.resting = false;
     this.hurry = () => {};
     this.abort = () => {};
   }
@@ -31,18 +32,25 @@ export class Stream {
       }
       const pause = this.pause * (0.75 + Math.random() / 2);
       this.pause = Math.min(this.pause * 2, LONGEST_PAUSE);
-      this.told.lost(why, pause);
+      this.told.lost(this.resting ? "the page was out of sight" : why, pause);
       await new Promise((wake) => {
         this.hurry = wake;
-        setTimeout(wake, pause);
+        if (!this.resting) setTimeout(wake, pause);
       });
     }
   }
 
   /** Try now instead of waiting: the network is back, or a person looks at the page again. */
   now() {
+    this.resting = false;
     this.pause = FIRST_PAUSE;
     this.hurry();
+  }
+
+  /** Let go until `now`: a browser has six connections to a place, and pages that nobody looks at must not take them. */
+  rest() {
+    this.resting = true;
+    this.abort();
   }
 
   /** Give the present connection up: something else showed that it is dead. */
