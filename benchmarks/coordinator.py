@@ -8,12 +8,15 @@ live in the measuring process and share the two processors with what they measur
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from benchmarks.measure import Row, Samples, ms
+from benchmarks.measure import Row, Samples, ms, timed
 from benchmarks.standing import LIMIT_MB, resident
 from benchmarks.world import World, world
 from gitsync.demo.computer import Computer
@@ -24,6 +27,7 @@ RATE = 500.0
 AGENTS = 200
 EACH_SECOND = 1.0
 """Messages that each of the agents sends in a second."""
+BATCHES = 20
 BATCH = 100
 SPEED = "Coordinator"
 
@@ -171,13 +175,15 @@ async def clients(seconds: float) -> list[Row]:
                 for what, rate, most, target in (("light load", 20.0, 1, 0.005), ("load", RATE, CLIENTS, 0.05)):
                     found, errors, reached = await offer(_pool(open_lines[:most]), rate, seconds, ask)
                     words = f"{what}, {rate:.0f} requests/s offered" + (f", {CLIENTS} clients" if most > 1 else "")
+                    disk = await _disk(here.base, what)
+                    beside = f"{reached:.0f}/s answered, {errors} errors"
                     rows += [
                         Row(
                             SPEED,
                             f"{kind} at {words}",
                             samples.short(),
-                            f"{reached:.0f}/s answered, {errors} errors",
-                            None,
+                            beside if kind.startswith("GET") else f"{beside}; one durable transaction {disk.short()}",
+                            None if kind.startswith("GET") else samples.p50 / disk.p50,
                             f"p95 < {ms(target)}, no error",
                             samples.p95 < target and not errors,
                         )
@@ -210,7 +216,7 @@ async def exchange(seconds: float) -> list[Row]:
                     [agents.came[subject] - began for subject, began in sent.items() if subject in agents.came]
                 )
                 batches, batched = Samples(), set[str]()
-                for turn in range(10):
+                for turn in range(BATCHES):
                     messages = [
                         {"to": f"agent-{n % AGENTS}", "subject": f"batch {turn} {n}", "message": "a body"}
                         for n in range(BATCH)
@@ -220,7 +226,8 @@ async def exchange(seconds: float) -> list[Row]:
                     status, _ = await open_lines[0].ask("POST", "/send", {"messages": messages})
                     batches.add(time.perf_counter() - began)
                     errors += status != 200
-                    await agents.all_came(set(batched))
+                    await agents.all_came(batched)
+                    await asyncio.sleep(0.3)  # the ends of these are still being written down
                 lost |= await agents.all_came(batched)
             memory = _memory(computer, f"with {AGENTS} agents, after the exchange")
     p99 = took.percentile(99)
@@ -245,6 +252,19 @@ async def exchange(seconds: float) -> list[Row]:
         ),
         memory,
     ]
+
+
+async def _disk(folder: Path, name: str) -> Samples:
+    """Measure what the disk takes for one durable transaction; every message costs at least one."""
+    samples = Samples()
+    with contextlib.closing(sqlite3.connect(folder / f"beside-{name}.sqlite3", isolation_level=None)) as conn:
+        conn.execute("PRAGMA journal_mode=WAL")
+        conn.execute("PRAGMA synchronous=FULL")
+        conn.execute("CREATE TABLE rows (text TEXT)")
+        for number in range(100):
+            samples.add(timed(lambda: conn.execute("INSERT INTO rows VALUES (?)", (number,))))  # noqa: B023  now
+            await asyncio.sleep(0.02)
+    return samples
 
 
 def _memory(computer: Computer, when: str) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from typing import Any, TypeVar
@@ -229,8 +230,7 @@ class ProcessControl:
 
     async def submit(self, ask: TaskAsk) -> Json:
         """Accept a task durably; raise Busy where the queue is full."""
-        self._sender(ask.sender)
-        return await self._process.tasking.submit(ask)
+        return await self._process.tasking.submit(replace(ask, sender=self._sender(ask.sender) or ""))
 
     async def tasks(self, limit: int, before: str | None, status: str | None) -> Sequence[Mapping[str, Any]]:
         """Return tasks, newest first."""
