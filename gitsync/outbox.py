@@ -278,12 +278,17 @@ def withdraw(journal: Journal, machine: Machine, ledger: Ledger, ident: str) -> 
         for said in journal.operations(message.id, kind="receipt"):  # that it is held for an unknown machine
             journal.cancel(said.op.seq)
         return "cancelled"
-    final = [told for told in ledger.receipts(message.id, machine.id) if told.receipt.outcome in FINAL]
+    place = _place(known)
+    final = [
+        told
+        for told in ledger.receipts(message.id, machine.id)
+        if told.receipt.outcome in FINAL and (told.machine == place or place in ("", "ALL", "ANY"))
+    ]  # of a message to one machine, nobody else can say that it is done with
     if final:
         raise Refused(
             f"{message.id} is {final[-1].receipt.outcome} already", f"says {final[-1].machine}", "send another one"
         )
-    journal.enqueue(Op("withdraw", message.id, _place(known)))
+    journal.enqueue(Op("withdraw", message.id, place))
     return "withdrawn"
 
 

@@ -198,6 +198,16 @@ def test_withdraw(one: Reader) -> None:
             outbox.withdraw(one.journal, ONE, one.ledger, ident)
 
 
+def test_only_the_recipient_can_say_that_a_message_is_done_with(one: Reader) -> None:
+    to_one, to_all = one.branch.send("1", "2"), one.branch.send("1", "ALL")
+    one.branch.receipt("3", to_one, "done")
+    one.branch.receipt("3", to_all, "done")
+    one.ingest()
+    assert outbox.withdraw(one.journal, ONE, one.ledger, to_one.id) == "withdrawn"
+    with pytest.raises(Refused, match="says 3"):
+        outbox.withdraw(one.journal, ONE, one.ledger, to_all.id)
+
+
 def test_what_may_be_on_its_way_is_withdrawn_on_the_branch(one: Reader) -> None:
     sent = send(one.journal)
     (op,) = one.journal.pending()
