@@ -1,22 +1,22 @@
 // The page: what it knows, when it asks again, and what its buttons do.
 
 import { Failure, get, logInByCode, logOut, path, post, rowsOf } from "./api.js";
+import { asker } from "./asking.js";
 import { dialogs } from "./dialogs.js";
 import { at, el, list, mark, plain, say, show } from "./dom.js";
+import { feed } from "./feed.js";
+import { lookButton } from "./look.js";
 import * as panels from "./panels.js";
 import { Stream } from "./stream.js";
 import { ago, count, moment, span, time, tone } from "./words.js";
 
 const REPLAY = 100; // events of before that a new page shows
-const KEPT = 200; // lines of the feed
 const PAGE = 60; // messages in one request
-const GAP = 400; // ms between two requests for the same part, however much happens
 const REST = 60_000; // ms out of sight after which the page lets its connection go
 const ROUND = 10_000; // ms between two rounds of asking for what changes without an event
 
 const known = { status: null, instances: [], tasks: [], messages: [], older: [], blockers: [], approvals: [] };
-const page = { authenticated: false, live: false, good: Date.now(), why: "", again: 0, paused: false, loud: false };
-let feed = [];
+const page = { authenticated: false, live: false, good: Date.now(), why: "", again: 0 };
 
 // -- asking -----------------------------------------------------------------------------------------
 
@@ -40,36 +40,19 @@ const AFTER = {
   sync: ["status", "about", "messages", "blockers", "thread"],
 };
 
-const asked = new Map(); // part -> {running, dirty, timer}
-
-/** Ask for a part soon; what comes while it is being asked for makes it be asked once more. */
-function ask(name) {
-  const state = asked.get(name) ?? { running: false, dirty: false };
-  asked.set(name, state);
-  if (state.running) {
-    state.dirty = true;
-    return;
-  }
-  state.running = true;
-  const begun = performance.now();
-  void (async () => {
-    try {
-      await parts[name]();
-      trouble(name, "");
-      alive();
-    } catch (error) {
-      if (error instanceof Failure && error.status === 0) stream.drop();
-      else trouble(name, `${name}: ${error.told ?? error.message}`);
+const ask = asker(parts, {
+  worked(name) {
+    trouble(name, "");
+    alive();
+  },
+  failed(name, error) {
+    if (error instanceof Failure && error.status === 0) stream.drop();
+    else {
+      if (error.status === 401) session({ authenticated: false }); // which says how to log in
+      trouble(name, `${name}: ${error.told ?? error.message}`);
     }
-    setTimeout(() => {
-      state.running = false;
-      if (state.dirty) {
-        state.dirty = false;
-        ask(name);
-      }
-    }, Math.max(GAP, 3 * (performance.now() - begun))); // whoever answers slowly is asked less often
-  })();
-}
+  },
+});
 
 function askAll() {
   for (const name of Object.keys(parts)) ask(name);
@@ -195,27 +178,7 @@ function options(node, values) {
   });
 }
 
-// -- the feed ---------------------------------------------------------------------------------------
-
-let painting = 0;
-
-function happened(event) {
-  feed.unshift(event);
-  if (feed.length > KEPT) feed.length = KEPT;
-  if (!painting) painting = setTimeout(paint, 50);
-}
-
-function paint() {
-  painting = 0;
-  if (page.paused) {
-    say(at("feed-count"), "paused");
-    return;
-  }
-  const shown = page.loud ? feed.filter((one) => one.level === "error" || one.level === "warning") : feed;
-  list(at("events"), shown, (one) => one.id, panels.event(acts));
-  say(at("feed-count"), "");
-  show(at("feed-none"), shown.length === 0);
-}
+const happened = feed((event) => panels.event(acts)(event));
 
 // -- how fresh it is --------------------------------------------------------------------------------
 
@@ -373,29 +336,6 @@ async function sync() {
   ask("about");
 }
 
-function theme() {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  return dark ? "dark" : "light";
-}
-
-function themeWord() {
-  const other = theme() === "dark" ? "light" : "dark";
-  say(at("theme"), other);
-  mark(at("theme"), "aria-label", `${other} colours`);
-}
-
-function turnTheme() {
-  const other = theme() === "dark" ? "light" : "dark";
-  document.documentElement.dataset.theme = other;
-  try {
-    localStorage.setItem("gitsync-theme", other);
-  } catch {
-    // Without storage it holds until the page is closed.
-  }
-  themeWord();
-}
-
 /** Log in with the code that `gitsync dashboard` puts behind the #, and take it out of the address at once. */
 async function entry() {
   const code = new URLSearchParams(location.hash.slice(1)).get("code");
@@ -415,33 +355,12 @@ async function entry() {
 at("sync").addEventListener("click", () => void sync());
 at("write").addEventListener("click", () => acts.compose(""));
 at("new-task").addEventListener("click", () => (page.authenticated ? open.submit() : open.login(HOW)));
-at("theme").addEventListener("click", turnTheme);
 at("login-here").addEventListener("click", () => open.login());
 at("older").addEventListener("click", () => void reading(older));
 at("session").addEventListener("click", () => {
   if (!page.authenticated) open.login();
   else void act("logged out", async () => (await logOut(), session({ authenticated: false })));
 });
-at("pause").addEventListener("click", () => {
-  page.paused = !page.paused;
-  mark(at("pause"), "aria-pressed", String(page.paused));
-  paint();
-});
-at("loud").addEventListener("click", () => {
-  page.loud = !page.loud;
-  mark(at("loud"), "aria-pressed", String(page.loud));
-  paint();
-});
-// The feed is one stop for Tab, however long it is; the arrows move inside it.
-at("events").addEventListener("keydown", (press) => {
-  const places = [...at("events").querySelectorAll("button")];
-  const here = places.indexOf(document.activeElement);
-  const next = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: places.length - 1 }[press.key];
-  if (next === undefined || places.length === 0) return;
-  press.preventDefault();
-  (next < 0 ? at("events") : places[Math.min(next, places.length - 1)]).focus();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themeWord);
 addEventListener("hashchange", () => void entry());
 addEventListener("online", () => stream.now());
 let unseen = 0;
@@ -454,7 +373,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListener("close", () => document.body.append(at("said")));
-themeWord();
+lookButton(at("theme"));
 setInterval(() => {
   panels.grow();
   link();
