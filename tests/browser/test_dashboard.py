@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -272,3 +273,24 @@ def test_lets_its_connection_go_while_nobody_looks(one: Station, show: Open) -> 
     page.clock.resume()
     page.locator("#events > li", has_text="Out of sight").first.wait_for()
     page.wait_for_selector("#old", state="hidden")
+
+
+def test_events_are_whole_however_they_arrive(one: Station, show: Open) -> None:
+    page = show(one, login=False)
+    found = page.evaluate(
+        r"""async () => {
+          const {parser} = await import('/dashboard/stream.js');
+          const text = ': hello\r\n\r\nid: a-1\ndata: {"x":\ndata: 1}\n\n' +
+            'event: reset\rid: a-2\rdata:y\r\r:\n\nid: 3\ndata: z';
+          const all = new Set();
+          for (let size = 1; size <= text.length; size += 1) {
+            const given = []; const parse = parser((event) => given.push(event));
+            for (let at = 0; at < text.length; at += size) parse(text.slice(at, at + size));
+            all.add(JSON.stringify(given));
+          }
+          return [...all];
+        }"""
+    )
+    assert [json.loads(one) for one in found] == [
+        [{"id": "a-1", "name": "message", "data": '{"x":\n1}'}, {"id": "a-2", "name": "reset", "data": "y"}]
+    ]
