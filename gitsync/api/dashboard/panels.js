@@ -275,16 +275,18 @@ export function task(acts) {
 
 // -- threads ----------------------------------------------------------------------------------------
 
-/** Put messages together that belong to one conversation, the latest first; dates are to the second. */
+/** Put messages together that belong to one conversation, the latest first. */
 export function threads(messages) {
+  // Dates are to the second; most ids grow with time, and decide within one.
+  const age = (one) => `${one.date ?? ""} ${one.id}`;
+  const ordered = messages.map((one) => [age(one), one]).sort(([a], [b]) => (a < b ? 1 : a > b ? -1 : 0));
   const found = new Map();
-  for (const message of messages) {
+  for (const [, message] of ordered) {
     const thread = String(message.thread ?? message.id);
     const one = found.get(thread);
     if (one === undefined) found.set(thread, { thread, last: message, first: message, count: 1 });
     else {
-      if (one.first.id !== thread) one.first = message;
-      if (message.date === one.last.date && message.in_reply_to === one.last.id) one.last = message;
+      one.first = message;
       one.count += 1;
     }
   }
