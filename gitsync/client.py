@@ -24,10 +24,10 @@ import httpx
 from gitsync import clock
 from gitsync.api.failures import heard
 from gitsync.errors import Busy, GitsyncError, TryLater
+from gitsync.ledger.tasks import ENDED
 
 Json = dict[str, Any]
 
-ENDED = frozenset({"COMPLETED", "FAILED"})
 QUICK = 10.0
 """Seconds an ordinary call may take."""
 CYCLE = 300.0

@@ -6,9 +6,9 @@ from typing import Any
 
 from gitsync.api.fields import Field, Shape
 from gitsync.ledger.intents import ACKS
+from gitsync.ledger.tasks import STATES
 from gitsync.protocol.ids import ID_PATTERN
 from gitsync.protocol.message import PRIORITIES
-from gitsync.tasks.values import STATES
 
 Json = dict[str, Any]
 

@@ -158,6 +158,8 @@ def _content(args: Namespace) -> str:
 
 def _wait(stores: Stores, ident: str, seconds: float, *, json: bool) -> int:
     """Wait for the end of a task; return 0 completed, 1 failed, 75 neither yet."""
+    from gitsync.ledger.tasks import ENDED
+
     if not json:
         note(ident)
     if stores.client is None:
@@ -165,7 +167,7 @@ def _wait(stores: Stores, ident: str, seconds: float, *, json: bool) -> int:
     until = clock.monotonic() + seconds
     while True:
         task = _known(stores, ident)
-        ended = task["status"] in ("COMPLETED", "FAILED")
+        ended = task["status"] in ENDED
         left = until - clock.monotonic()
         if ended or left <= 0:
             break

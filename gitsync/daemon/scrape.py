@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from gitsync import __version__, clock
 from gitsync.daemon.metrics import Labels, Metrics, Page
+from gitsync.supervisor.health import STATES
 
 if TYPE_CHECKING:
     from gitsync.daemon.process import Process
-
-STATES = ("starting", "online", "busy", "degraded", "timeout", "error", "offline", "crashed")
 
 
 def page(process: Process, instances: Sequence[Mapping[str, Any]], tasks: Mapping[str, int]) -> str:

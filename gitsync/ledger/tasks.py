@@ -8,9 +8,9 @@ from dataclasses import astuple, dataclass, field, fields
 
 from gitsync.ledger.db import Database, Record, in_chunks, marks, text
 
-OPEN = ("QUEUED", "ASSIGNED", "IN_PROGRESS", "BLOCKED")
-_STATES = (*OPEN, "COMPLETED", "FAILED")
-_OPEN = ", ".join(f"'{state}'" for state in OPEN)
+STATES = ("QUEUED", "ASSIGNED", "IN_PROGRESS", "COMPLETED", "FAILED", "BLOCKED")
+ENDED = frozenset({"COMPLETED", "FAILED"})
+_OPEN = ", ".join(f"'{state}'" for state in STATES if state not in ENDED)
 
 SCHEMA = f"""
 ALTER TABLE locals ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
@@ -23,7 +23,7 @@ CREATE TABLE tasks (
     priority TEXT NOT NULL,
     sender TEXT NOT NULL,
     to_agent TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ({", ".join(f"'{state}'" for state in _STATES)})),
+    status TEXT NOT NULL CHECK (status IN ({", ".join(f"'{state}'" for state in STATES)})),
     agents TEXT NOT NULL,
     reason TEXT NOT NULL,
     created TEXT NOT NULL,
@@ -202,7 +202,7 @@ class TaskRows:
         """Count the tasks in each state."""
         with self.db.read() as conn:
             found = dict(conn.execute("SELECT status, count(*) FROM tasks GROUP BY status").fetchall())
-        return {state: int(found.get(state, 0)) for state in _STATES}
+        return {state: int(found.get(state, 0)) for state in STATES}
 
     def count_open_tasks(self) -> int:
         """Count the tasks that have not ended."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gitsync import clock
-from gitsync.ledger.tasks import PartRow, TaskRow
+from gitsync.ledger.tasks import ENDED, PartRow, TaskRow
 from gitsync.ledger.values import message_op
 from gitsync.protocol.message import write
 from gitsync.routing import Route, route
 from gitsync.tasks.elsewhere import Elsewhere, choose
 from gitsync.tasks.keeping import Keeping
 from gitsync.tasks.papers import carrier
-from gitsync.tasks.values import ENDED
 
 
 class Giving(Keeping):

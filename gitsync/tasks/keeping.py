@@ -8,12 +8,12 @@ from dataclasses import replace
 from gitsync import clock
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.tasks import Entry, PartRow, TaskRow
+from gitsync.ledger.tasks import ENDED, Entry, PartRow, TaskRow
 from gitsync.ledger.values import message_op
 from gitsync.protocol.message import Message, write
 from gitsync.tasks.papers import answer, told
 from gitsync.tasks.states import GIVEN_UP, combine
-from gitsync.tasks.values import ENDED, TAKER, Rules, TaskSettings
+from gitsync.tasks.values import TAKER, Rules, TaskSettings
 
 Fleet = Callable[[], Sequence[Mapping[str, object]]]
 

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gitsync import clock
-from gitsync.ledger.tasks import PartRow, TaskRow
+from gitsync.ledger.tasks import ENDED, PartRow, TaskRow
 from gitsync.ledger.values import Intent, Op, local_key, receipt_op
 from gitsync.protocol.receipts import Receipt
 from gitsync.routing import INBOX
 from gitsync.tasks.giving import Giving
 from gitsync.tasks.states import GIVEN_UP, WITHDRAWN, judge, pause
-from gitsync.tasks.values import ENDED
 
 _SHOWN = 200
 """Characters of a late answer that the history keeps."""

@@ -12,7 +12,7 @@ from gitsync import clock
 from gitsync.errors import Busy, Conflict, NotFound, Refused, UsageError
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.tasks import PartRow, TaskRow
+from gitsync.ledger.tasks import ENDED, STATES, PartRow, TaskRow
 from gitsync.ledger.values import Intent
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.message import PRIORITIES
@@ -24,7 +24,7 @@ from gitsync.tasks.keeping import Fleet
 from gitsync.tasks.papers import origin, told
 from gitsync.tasks.states import CANCELLED, DEADLINE, come_again
 from gitsync.tasks.steps import Step
-from gitsync.tasks.values import ENDED, GENERAL, STATES, TAKER, Event, Json, Rules, TaskAsk, TaskSettings
+from gitsync.tasks.values import GENERAL, TAKER, Event, Json, Rules, TaskAsk, TaskSettings
 
 MAX_CONTENT = 1024 * 1024
 """Bytes; as much as a message holds."""

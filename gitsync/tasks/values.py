@@ -11,8 +11,6 @@ from gitsync.routing import Policy
 
 Json = dict[str, Any]
 
-STATES = ("QUEUED", "ASSIGNED", "IN_PROGRESS", "COMPLETED", "FAILED", "BLOCKED")
-ENDED = frozenset({"COMPLETED", "FAILED"})
 GENERAL = "general"
 """The type of a task that names none."""
 TAKER = "(tasks)"

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from gitsync import clock
 from gitsync.agents.spec import AgentSpec
+from gitsync.cli.parser import TASK_STATES
 from gitsync.ledger.intents import FINAL
+from gitsync.ledger.tasks import ENDED, STATES
 from gitsync.ledger.values import INTENT_STATES
 from gitsync.protocol.message import Message
 from gitsync.routing import route
 from gitsync.tasks.asks import ask_of
 from gitsync.tasks.elsewhere import choose
 from gitsync.tasks.states import combine, come_again, judge, pause
-from gitsync.tasks.values import ENDED, STATES
 
 
 @given(st.lists(st.sampled_from(STATES), min_size=1))
@@ -139,3 +140,7 @@ def test_a_route_may_name_each_of_its_agents() -> None:
 def test_a_route_gives_an_agent_more_types_than_it_lists() -> None:
     assert route("mechanic", "check", HERE, {}, (), "2").refused
     assert route("mechanic", "check", HERE, {"check": ("mechanic",)}, (), "2").agents == ("mechanic",)
+
+
+def test_the_command_line_offers_the_states_that_there_are() -> None:
+    assert TASK_STATES == STATES

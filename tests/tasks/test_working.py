@@ -19,9 +19,9 @@ from gitsync.agents.command import CommandAgent
 from gitsync.agents.spec import AgentSpec
 from gitsync.errors import Conflict
 from gitsync.inbox import ack, take
+from gitsync.ledger.tasks import ENDED
 from gitsync.ledger.values import Intent, local_key
 from gitsync.protocol.message import Message, write
-from gitsync.tasks.values import ENDED
 from tests.tasks.bench import Bench, Gate, Puller, Worker, outcome
 
 Make = Callable[..., Bench]
