@@ -66,7 +66,7 @@ class Stream(Protocol):
 class Control(Protocol):
     """The process behind the API. Every method raises `GitsyncError` for what a person must know."""
 
-    def about(self) -> Json:
+    async def about(self) -> Json:
         """Return service, version, state, uptime in seconds and totals."""
 
     def health(self) -> tuple[bool, Json]:
@@ -167,4 +167,4 @@ class Control(Protocol):
         """Return the sessions of browsers: fingerprint, and the Unix second at which each ends."""
 
     def keep_sessions(self, sessions: Mapping[str, float]) -> None:
-        """Keep the sessions beyond the life of the process."""
+        """Keep the sessions beyond the life of the process; called on a thread, since it waits for the disk."""

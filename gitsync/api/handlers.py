@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from gitsync import __version__
 from gitsync.api import shapes, static
 from gitsync.api.answers import HEADERS, Answer, encode, failed
 from gitsync.api.control import AckAsk, Json, ReplyAsk, SendAsk, SyncAsk
@@ -21,7 +23,7 @@ from gitsync.tasks.values import TaskAsk
 
 async def about(asked: Asked) -> Json:
     """Say what this is, and what may be asked."""
-    return {**asked.control.about(), "endpoints": sorted(f"{one.method} {one.path}" for one in asked.operations)}
+    return {**await asked.control.about(), "endpoints": sorted(f"{one.method} {one.path}" for one in asked.operations)}
 
 
 async def health(asked: Asked) -> ASGIApp:
@@ -82,7 +84,7 @@ async def events(asked: Asked) -> ASGIApp:
 
 async def openapi(asked: Asked) -> ASGIApp:
     """Give the description of all this."""
-    return Answer(document(asked.operations, asked.control.about()["version"]))
+    return Answer(document(asked.operations, __version__))
 
 
 async def dashboard(asked: Asked) -> ASGIApp:
@@ -265,13 +267,13 @@ async def log_in(asked: Asked) -> ASGIApp:
     if not (asked.sessions.redeem(code) if code else asked.scope["gitsync.known"]):
         what = "the code is used up, too old, or none of ours" if code else "send the token or a one-time code"
         return failed(401, "unauthorized", what, {"www-authenticate": "Bearer"})
-    cookie = set_cookie(asked.scope["gitsync.cookie"], asked.sessions.begin())
+    cookie = set_cookie(asked.scope["gitsync.cookie"], await asyncio.to_thread(asked.sessions.begin))
     return Answer({"authenticated": True}, headers={"set-cookie": cookie})
 
 
 async def log_out(asked: Asked) -> ASGIApp:
     """End the session."""
-    asked.sessions.end(asked.scope["gitsync.session"])
+    await asyncio.to_thread(asked.sessions.end, asked.scope["gitsync.session"])
     return Answer({"authenticated": False}, headers={"set-cookie": set_cookie(asked.scope["gitsync.cookie"], "", 0)})
 
 

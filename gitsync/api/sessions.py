@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 from collections.abc import Callable, Mapping
 
 from gitsync import clock
@@ -23,7 +24,7 @@ CODES = 20
 
 
 class Sessions:
-    """Know which cookies are ours."""
+    """Know which cookies are ours; `begin` and `end` wait for the disk, so they are called on threads."""
 
     def __init__(
         self,
@@ -35,15 +36,16 @@ class Sessions:
         self._until = dict(kept)
         self._keep = keep
         self._codes: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def begin(self) -> str:
         """Make a session; give the value of its cookie."""
         value = clock.entropy(32).hex()
         now = clock.unix()
-        alive = sorted(((end, mark) for mark, end in self._until.items() if end > now), reverse=True)[: KEPT - 1]
-        self._until = {mark: end for end, mark in alive}
-        self._until[self._mark(value)] = now + LASTS
-        self._keep(self._until)
+        with self._lock:
+            alive = sorted(((end, mark) for mark, end in self._until.items() if end > now), reverse=True)[: KEPT - 1]
+            self._until = {**{mark: end for end, mark in alive}, self._mark(value): now + LASTS}
+            self._keep(self._until)
         return value
 
     def valid(self, value: str) -> bool:
@@ -52,8 +54,9 @@ class Sessions:
 
     def end(self, value: str) -> None:
         """End a session; ending none is fine."""
-        if self._until.pop(self._mark(value), None) is not None:
-            self._keep(self._until)
+        with self._lock:
+            if self._until.pop(self._mark(value), None) is not None:
+                self._keep(self._until)
 
     def code(self) -> str:
         """Make a code that begins one session, once, within a minute."""

@@ -20,6 +20,7 @@ from gitsync.errors import NotFound
 from gitsync.inbox import ack, approvals_view, inbox_view, messages_view, release, show_view, take, thread_view
 from gitsync.machine import computers_document, own_state, status_document, sync_document
 from gitsync.outbox import reply
+from gitsync.protocol.message import Message
 from gitsync.sync.engine import Request
 from gitsync.tasks.values import TaskAsk
 
@@ -40,10 +41,11 @@ class ProcessControl:
         self._instances: list[Json] = []
         self._instances_of: tuple[int, float] = (-1, 0.0)
 
-    def about(self) -> Json:
+    async def about(self) -> Json:
         """Return service, version, state, uptime in seconds and totals."""
         process = self._process
         reasons = process.unhealthy()
+        counters = await self._reading(process.opened.ledger.counters)
         return {
             "service": "gitsync",
             "version": __version__,
@@ -51,7 +53,7 @@ class ProcessControl:
             "state": "healthy" if not reasons else "unhealthy",
             "reasons": list(reasons),
             "uptime_s": round(clock.monotonic() - process.started, 1),
-            "totals": {"cycles": process.syncing.cycles_run, **process.opened.ledger.counters()},
+            "totals": {"cycles": process.syncing.cycles_run, **counters},
         }
 
     def health(self) -> tuple[bool, Json]:
@@ -128,8 +130,9 @@ class ProcessControl:
         """Answer a message; return the id and status of the answer."""
         process, opened = self._process, self._process.opened
         names, sender = process.delivering.names(), self._sender(ask.sender)
-        message = await self._reading(
-            lambda: reply(
+
+        def work() -> tuple[Message, bool]:
+            message = reply(
                 opened.journal,
                 process.settings.machine,
                 opened.fleet(),
@@ -142,8 +145,9 @@ class ProcessControl:
                 type=ask.type,
                 priority=ask.priority,
             )
-        )
-        local = opened.journal.local(message.id) is not None
+            return message, opened.journal.local(message.id) is not None
+
+        message, local = await self._reading(work)
         tell_message(process.feed, message)
         process.sent(local=local)
         return {"id": message.id, "status": "local" if local else "queued"}

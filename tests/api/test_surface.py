@@ -32,7 +32,7 @@ class Recorder:
         self.fail: Exception | None = None
         self.green = True
 
-    def about(self) -> Json:
+    async def about(self) -> Json:
         return {"service": "gitsync", "version": "1"}
 
     def health(self) -> tuple[bool, Json]:
