@@ -11,7 +11,7 @@ from gitsync import clock
 from gitsync.agents.answer import Heard, reply_of
 from gitsync.agents.base import Delivery, Outcome
 from gitsync.agents.spec import AgentSpec
-from gitsync.agents.wire import Answer, BadUrl, Broken, CannotReach, Enough, TooLate, exchange
+from gitsync.agents.wire import Answer, BadUrl, Broken, CannotReach, Enough, Garbled, TooLate, exchange
 
 _CONNECT = 10.0
 _LATER = {429, 503}
@@ -59,8 +59,11 @@ class HttpAgent:
             words = heard.last_words()
             told = f": {words}" if words else ""
             return Outcome(kind="failed", reason=f"time-out after {self.spec.timeout:g} s{told}")
+        except Garbled as error:
+            # Like a 500: it has answered, and said nothing that could be a result.
+            return Outcome(kind="failed", reason=f"no whole answer from {_place(url)}: {error}")
         except Broken as error:
-            # The request was on its way and no whole answer came: the service may have done the work.
+            # The request was on its way and no word came back: the service may have done the work.
             return Outcome(kind="uncertain", reason=f"connection to {_place(url)} broke: {error}")
 
     async def health(self) -> tuple[str, str]:

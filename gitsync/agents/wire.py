@@ -40,6 +40,10 @@ class Broken(Exception):
     """The request was on its way and no whole answer came."""
 
 
+class Garbled(Broken):
+    """What came is no answer, or only a part of one: whoever is there was still able to speak."""
+
+
 class Enough(Exception):
     """The caller wants no more of the body."""
 
@@ -100,7 +104,7 @@ async def exchange(
 
     `hear` gets the body piece by piece and may raise Enough, which ends the exchange and comes out here; with None the
     header is all that is waited for. `connect`
-    bounds the connecting (s); the rest is bounded by whoever calls. Raises CannotReach, BadUrl and Broken.
+    bounds the connecting (s); the rest is bounded by whoever calls. Raises CannotReach, BadUrl, Broken and Garbled.
     """
     place = Place.of(url)
     loop = asyncio.get_running_loop()
@@ -146,6 +150,7 @@ class _Talk(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._unpack: zlib._Decompress | None = None
         self._seen = 0
+        self._waits = False
         self._begun = False
         self._measured = False
         self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -166,14 +171,20 @@ class _Talk(asyncio.Protocol):
         except httptools.HttpParserCallbackError as error:
             self._fail(error.__context__ or error)
         except httptools.HttpParserError as error:
-            self._fail(Broken(f"no HTTP: {error}"))
+            self._fail(Garbled(f"no HTTP: {error}"))
         if not self._begun and self._seen > _HEAD:
-            self._fail(Broken(f"a header of more than {_HEAD} bytes"))
+            self._fail(Garbled(f"a header of more than {_HEAD} bytes"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._begun and not self._measured and exc is None:
             self._end()  # such a body ends where the connection does
-        self._fail(Broken(str(exc) if exc is not None else "closed before the answer was complete"))
+        kind = Garbled if self._spoke else Broken
+        self._fail(kind(str(exc) if exc is not None else "closed before the answer was complete"))
+
+    @property
+    def _spoke(self) -> bool:
+        """Whether some of the answer itself has come, not only that it will follow."""
+        return self._seen > 0 and not self._waits
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.answered.done():
@@ -186,6 +197,7 @@ class _Talk(asyncio.Protocol):
         self._answer.status = self._parser.get_status_code()
         if self._answer.status in _INFORMATIONAL:
             return
+        self._waits = False
         header = self._answer.header
         self._begun = True
         self._measured = "content-length" in header or "chunked" in header.get("transfer-encoding", "").lower()
@@ -205,11 +217,12 @@ class _Talk(asyncio.Protocol):
                 self._hear(self._unpack.decompress(body, _PIECE))
                 body = self._unpack.unconsumed_tail
         except zlib.error as error:
-            raise Broken(f"not packed as it says: {error}") from error
+            raise Garbled(f"not packed as it says: {error}") from error
 
     def on_message_complete(self) -> None:
         if self._answer.status in _INFORMATIONAL:
             self._answer = Answer()  # the real one follows
+            self._waits = True
         else:
             self._end()
 

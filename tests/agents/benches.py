@@ -98,6 +98,11 @@ class Service:
                     await writer.drain()
             case "long":
                 self._say(writer, 200, b"x" * 5000)
+            case "vanish":
+                pass
+            case "no http":
+                writer.write(b"\x00\xff these are no headers\r\n\r\n")
+                await writer.drain()
             case "break":
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
                 await writer.drain()

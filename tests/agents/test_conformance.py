@@ -91,9 +91,9 @@ def test_who_is_busy_has_not_started_and_says_when_to_come_back(kind: str, tmp_p
     assert told.retry_after == (7.0 if kind == "http" else 90.0)
 
 
-@pytest.mark.parametrize("kind", ["http", "claude"])
-def test_a_connection_that_breaks_leaves_it_uncertain(kind: str, tmp_path: Path) -> None:
-    assert outcome(kind, "break", tmp_path).kind == "uncertain"
+@pytest.mark.parametrize(("kind", "behaviour"), [("http", "vanish"), ("claude", "break")])
+def test_a_connection_that_breaks_leaves_it_uncertain(kind: str, behaviour: str, tmp_path: Path) -> None:
+    assert outcome(kind, behaviour, tmp_path).kind == "uncertain"
 
 
 @every_kind

@@ -43,6 +43,18 @@ def test_redirects_are_not_followed(tmp_path: Path) -> None:
     assert "redirects are not followed" in told.reason
 
 
+@pytest.mark.parametrize(("behaviour", "word"), [("break", "closed before"), ("no http", "no HTTP")])
+def test_half_an_answer_or_none_that_can_be_read_has_failed(behaviour: str, word: str, tmp_path: Path) -> None:
+    async def play() -> Outcome:
+        async with bench("http", behaviour, tmp_path) as agent:
+            return await agent.deliver(parcel())
+
+    told = asyncio.run(play())
+    assert (told.kind, told.started, told.blameless) == ("failed", True, False)
+    assert "no whole answer" in told.reason
+    assert word in told.reason
+
+
 @pytest.mark.parametrize("url", ["http://no-such-host.invalid", "ftp://127.0.0.1/", "http://[bad"])
 def test_an_address_that_leads_nowhere_has_not_started(url: str, tmp_path: Path) -> None:
     async def play() -> Outcome:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gitsync.agents.wire import Answer, BadUrl, Broken, CannotReach, Enough, Place, exchange
+from gitsync.agents.wire import Answer, BadUrl, Broken, CannotReach, Enough, Garbled, Place, exchange
 from tests.agents.benches import free_port
 
 
@@ -95,8 +95,10 @@ def test_what_is_packed_unasked_is_unpacked(name: str, pack: Any) -> None:
     ],
 )
 def test_what_is_no_whole_answer_is_broken(said: bytes) -> None:
-    with pytest.raises(Broken):
+    with pytest.raises(Broken) as caught:
         ask(said)
+    nothing = said in (b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert isinstance(caught.value, Garbled) is not nothing
 
 
 def test_a_bomb_is_heard_in_pieces_and_may_be_ended() -> None:

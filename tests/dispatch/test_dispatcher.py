@@ -288,7 +288,7 @@ def test_a_broken_connection_is_uncertain_and_stays_so(world: World) -> None:
     world.arrive(letter())
 
     async def act() -> int:
-        async with service("break") as (served, url):
+        async with service("vanish") as (served, url):
             async with running(world, world.dispatcher(web(url))) as dispatcher:
                 await dispatcher.consider()
                 await until(lambda: settled(world))

@@ -238,7 +238,7 @@ def test_i2_what_may_have_begun_is_nobody_elses(world: World) -> None:
     world.arrive(job())
 
     async def act() -> None:
-        async with service("break") as (broken, a), service("reply") as (served, b):
+        async with service("vanish") as (broken, a), service("reply") as (served, b):
             async with running(world, world.dispatcher(builder("a", a), builder("b", b))) as dispatcher:
                 await dispatcher.consider()
                 await until(lambda: settled(world))
@@ -352,7 +352,7 @@ class Moody(Service):
 
     async def _behave(self, writer: asyncio.StreamWriter, document: Any) -> None:
         mood = sum(document["subject"].encode()) * (self.number + 3) % 7
-        self.behaviour = ("reply", "reply", "empty", "fail", "break", "busy-now", "busy-now")[mood]
+        self.behaviour = ("reply", "reply", "empty", "fail", "vanish", "busy-now", "busy-now")[mood]
         if self.behaviour == "busy-now":
             self._say(writer, 503, b"not now", "Retry-After: 0\r\n")
             return
