@@ -208,6 +208,7 @@ class Process:
             contact_age=None if engine.contact is None else now - engine.contact,
             pending_age=engine.oldest_pending_age,
             halted=last.error if last is not None and stuck else None,
+            trouble=last.error if last is not None and not stuck else None,
             fallen=(*self.syncing.fallen, *self.delivering.fallen, *self.tasking.fallen),
         )
 

@@ -69,6 +69,8 @@ class Facts:
     contact_age: float | None
     pending_age: float | None
     halted: str | None
+    trouble: str | None = None
+    """Why the remote was not reached, when it was tried last."""
     fallen: tuple[str, ...] = ()
 
 
@@ -76,12 +78,13 @@ def unhealthy(facts: Facts) -> tuple[str, ...]:
     """Return the reasons why this machine is not healthy; empty means green (I8)."""
     reasons = []
     limit = facts.interval * (1 + SPREAD) + GRACE
+    why = f": {facts.trouble}" if facts.trouble else ""
     if facts.halted:
         reasons.append(facts.halted)
     if facts.contact_age is None:
-        reasons.append("no confirmed contact with the remote yet")
+        reasons.append(f"no confirmed contact with the remote yet{why}")
     elif facts.contact_age > limit:
-        reasons.append(f"last confirmed contact was {facts.contact_age:.0f} s ago, more than {limit:.0f} s")
+        reasons.append(f"last confirmed contact was {facts.contact_age:.0f} s ago, more than {limit:.0f} s{why}")
     if facts.pending_age is not None and facts.pending_age > PENDING_LIMIT:
         reasons.append(f"the oldest unsent operation has waited {facts.pending_age:.0f} s")
     reasons.extend(f"{part} has stopped" for part in facts.fallen)
