@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from gitsync import clock
 from gitsync.agents.base import Agent
@@ -47,7 +46,7 @@ class Delivering:
         self._task: asyncio.Task[None] | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._begun = clock.monotonic()
-        self.on_event = on_event
+        self._on_event = on_event
         opened = syncing.opened
         place = Place(settings.root, settings.state_dir / "agents", process_environment())
         self.registry = Registry(
@@ -88,7 +87,7 @@ class Delivering:
             changed=self._syncing.pending,
             allowed=self._may_act,
             fault=fault(),
-            observe=self._observe,
+            observe=self._on_event,
             failed=registry.failed,
         )
         self.dispatcher.health, self.dispatcher.draining = registry.health, registry.draining
@@ -179,12 +178,6 @@ class Delivering:
         result = await self._syncing.sync(Request())
         return result.remote_contact and result.state != "halted"
 
-    def _observe(self, event: Event) -> None:
-        try:
-            self.on_event(event)
-        except Exception:  # whoever watches must not hold up what is watched
-            log.exception("what happened could not be told")
-
     # -- agents ------------------------------------------------------------------------------------
 
     async def _supervise(self) -> None:
@@ -209,15 +202,15 @@ class Delivering:
             f"{reason}\n\nIt is not started again until somebody says go on computer {machine.id}:\n\n"
             f"    gitsync agents start {name}\n\nWhat it said last is in .gitsync/agents/{name}.log there.\n"
         )
+        names = self.names()
+
+        def call(to: str) -> None:
+            fleet = opened.fleet()
+            send(opened.journal, machine, fleet, names, to, subject, body, ledger=opened.ledger, priority="urgent")
+
         for to in settings.supervise.notify:
-            call = partial(
-                send,
-                *(opened.journal, machine, opened.fleet(), self.names(), to, subject, body),
-                ledger=opened.ledger,
-                priority="urgent",
-            )
             try:
-                await asyncio.to_thread(call)
+                await asyncio.to_thread(call, to)
             except GitsyncError as error:
                 log.error("nobody at %s was told that agent %s is given up: %s", to, name, error)
         self._syncing.active()

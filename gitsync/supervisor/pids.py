@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -23,6 +24,7 @@ class Holder:
         return f"{self.program} (pid {self.pid})" if self.pid is not None else self.program
 
 
+@cache
 def boot() -> str:
     """Return what names this run of the computer; start times mean nothing in the next."""
     try:

@@ -103,9 +103,14 @@ class Program:
             self._watch = asyncio.create_task(self._look(), name=f"watch {self.pid}")
 
     async def _look(self) -> None:
-        while (self._child.poll() is None) if self._child is not None else (pids.started(self.pid) is not None):
+        while await self._lives():
             await asyncio.sleep(_LOOK)
         self._ended()
+
+    async def _lives(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return await asyncio.to_thread(pids.started, self.pid) is not None  # may have to ask ps
 
     def _ended(self) -> None:
         if self._handle is not None:

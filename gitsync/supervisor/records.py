@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gitsync.ledger.journal import Journal
 from gitsync.supervisor.restart import Past
+
+log = logging.getLogger(__name__)
 
 KEY = "supervised"
 ADDED = "instances"
@@ -85,6 +88,7 @@ def read_added(journal: Journal) -> list[dict[str, Any]]:
     try:
         found = json.loads(journal.meta(ADDED) or "[]")
     except ValueError:
+        log.exception("the agents that were added at run time cannot be read, and are forgotten")
         return []
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
@@ -95,7 +99,7 @@ def write_added(journal: Journal, documents: list[Mapping[str, Any]]) -> None:
 
 
 def _read(text: str | None) -> dict[str, Record]:
-    """Read the document; one that cannot be understood is no reason to start nothing, and says nothing."""
+    """Read the document; one that cannot be understood is no reason to start nothing."""
     found: dict[str, Record] = {}
     try:
         rows = json.loads(text or "{}")
@@ -104,5 +108,6 @@ def _read(text: str | None) -> dict[str, Record]:
             past = Past(**row["past"])
             found[name] = Record(held=row["held"], made=row["made"], reason=row["reason"], past=past, mark=mark)
     except (ValueError, KeyError, TypeError, AttributeError):
+        log.exception("what is known of the agents' programs cannot be read, and is forgotten")
         return {}
     return found
