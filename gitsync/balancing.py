@@ -113,6 +113,8 @@ class Load:
     breaker: BreakerState = "closed"
     trial: bool = False
     """Whether the one message that a half-open breaker lets through is under way."""
+    failing: str = ""
+    """How the last hand-over failed by the agent's own fault; empty once one went well, or after its pause."""
 
     @property
     def obstacle(self) -> str:

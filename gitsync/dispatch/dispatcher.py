@@ -57,7 +57,8 @@ class Dispatcher:
         brings the ledger up to the remote's tip and says whether it could; `changed` asks for a sync soon; `allowed`
         says whether this machine may act at all: while it is False nothing starts, whatever is queued; `fault` is
         called at the points of `gitsync.dispatch.faults`; `observe` is told what happens, on the loop, and must be
-        quick; `failed` gets the name of an agent after each failed hand-over, so that its health is looked at.
+        quick; `failed` gets the name of an agent after each failed hand-over, and after the first good one that
+        follows, so that its health is looked at.
         """
         self._agents = dict(agents)
         self._specs = {name: agent.spec for name, agent in self._agents.items()}

@@ -29,6 +29,7 @@ class Standing:
         }
         self._latency: dict[str, float] = {}
         self._down: dict[str, float] = {}
+        self._failing: dict[str, tuple[str, float]] = {}
         self._kept: dict[str, tuple[tuple[object, ...], Load]] = {}
         self.health: dict[str, tuple[str, str]] = {}
         self.draining: set[str] = set()
@@ -38,7 +39,14 @@ class Standing:
         breaker = self._breakers.get(name)
         if breaker is not None and breaker.until is not None:
             return self._made(name, breaker)  # that goes with the time
-        mark = (self._lanes.changes(name), self.health.get(name), name in self.draining, self._latency.get(name))
+        failing = self._failed_of_late(name)
+        mark = (
+            self._lanes.changes(name),
+            self.health.get(name),
+            name in self.draining,
+            self._latency.get(name),
+            failing,
+        )
         kept = self._kept.get(name)
         if kept is None or kept[0] != mark:
             kept = self._kept[name] = mark, self._made(name, breaker)
@@ -58,7 +66,12 @@ class Standing:
             draining=name in self.draining,
             breaker="closed" if breaker is None or breaker.until is None else breaker.state(clock.monotonic()),
             trial=breaker is not None and breaker.trying,
+            failing=self._failed_of_late(name),
         )
+
+    def _failed_of_late(self, name: str) -> str:
+        failing = self._failing.get(name)
+        return failing[0] if failing is not None and clock.monotonic() < failing[1] else ""
 
     def obstacle(self, name: str) -> str:
         """Say why an agent takes nothing now; empty when it does."""
@@ -93,7 +106,7 @@ class Standing:
             self._down[job.agent] = now
 
     def end(self, job: Job, outcome: Outcome | None, seconds: float = 0.0) -> bool:
-        """Note what became of it, None where nothing is known of the agent; True where the agent failed."""
+        """Note what became of it, None where nothing is known of the agent; True where it failed, or does no more."""
         breaker = self._breakers.get(job.agent)
         if breaker is None:
             return False
@@ -101,14 +114,17 @@ class Standing:
             breaker.left(job.trial)
             return False
         bad = outcome.kind in ("failed", "uncertain") and not outcome.blameless
+        former = self._failing.pop(job.agent, None)
         if bad:
-            breaker.failed(clock.monotonic(), job.trial)
+            now = clock.monotonic()
+            breaker.failed(now, job.trial)
+            self._failing[job.agent] = (outcome.reason or outcome.kind, now + self._specs[job.agent].breaker_pause)
         else:
             breaker.succeeded()
         # A quick failure must not make an agent look fast; a slow one is slow.
         if outcome.kind == "done" or seconds > self._latency.get(job.agent, 0.0):
             self._latency[job.agent] = smoothed(self._latency.get(job.agent), seconds)
-        return bad
+        return bad or former is not None
 
     def next_wake(self) -> float | None:
         """Return when somebody with a queue may be tried again (monotonic), None when there is nothing to wait for."""

@@ -100,8 +100,14 @@ def next_look(every: float, bad: int) -> float:
     return every if bad == 0 else min(every, FIRST_LOOK * 2.0 ** min(bad - 1, 30))
 
 
-def shown(state: str, *, full: bool) -> str:
-    """Return the state that others are told: an agent that is well and has all its room used is busy."""
+def shown(state: str, *, full: bool, failing: str = "") -> str:
+    """Return the state that others are told.
+
+    An agent that answers its checks and fails at its work (`failing` says how) is in error; one that is well and has
+    all its room used is busy.
+    """
+    if failing and state in ("online", "degraded"):
+        return "error"
     return "busy" if full and state == "online" else state
 
 

@@ -240,8 +240,10 @@ class Registry:
             self._announce({**told, "state": "offline", "word": "removed"})
 
     def failed(self, name: str) -> None:
-        """Be told that a hand-over failed: the agent is looked at right away."""
+        """Be told that a hand-over failed, or the first one after that did not: the agent is looked at right away."""
         self._watch.rounds.soon(name)
+        if (one := self._known(name)) is not None:
+            self._changed(one)
 
     # -- programs ----------------------------------------------------------------------------------
 
@@ -355,13 +357,16 @@ class Registry:
     def _document(self, one: Instance, loads: Mapping[str, Load], running: Mapping[str, Sequence[Running]]) -> Json:
         load = loads.get(one.spec.name)
         program = one.supervised
+        failing = load.failing if load is not None else ""
         return document(
             one.spec,
             load,
             running.get(one.spec.name, ()),
             one.times,
-            state=shown(one.state, full=_full(load)),
-            word=one.word,
+            state=shown(one.state, full=_full(load), failing=failing),
+            word=f"the last hand-over failed: {failing}"
+            if failing and one.state in ("online", "degraded")
+            else one.word,
             draining=one.spec.name in self.draining,
             restarts=program.restarts if program is not None else 0,
             pid=program.pid if program is not None else None,

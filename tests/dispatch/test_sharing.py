@@ -414,6 +414,34 @@ def test_a_breaker_opens_lets_one_try_and_closes(world: World) -> None:
     assert [state for _, state in world.states()] == ["failed"] * 3 + ["done"] * 3
 
 
+def test_who_fails_at_the_work_is_known_to_until_it_succeeds_or_its_pause_is_over(world: World) -> None:
+    told: list[str] = []
+
+    async def act() -> None:
+        async with service("fail") as (served, url):
+            spec = web(url, "a", breaker_pause=0.6)
+            async with running(world, world.dispatcher(spec, failed=told.append)) as dispatcher:
+
+                async def given(number: int) -> str:
+                    world.arrive(letter(to=("2/a",)))
+                    await dispatcher.consider()
+                    await until(lambda: settled(world, number))
+                    return dispatcher.loads()["a"].failing
+
+                assert "HTTP 500" in await given(1)
+                served.behaviour = "reply"
+                assert await given(2) == ""
+                assert told == ["a", "a"]
+                assert await given(3) == ""
+                assert told == ["a", "a"]
+                served.behaviour = "no http"
+                assert "no HTTP" in await given(4)
+                assert dispatcher.loads()["a"].obstacle == ""
+                await until(lambda: dispatcher.loads()["a"].failing == "")
+
+    asyncio.run(act())
+
+
 def test_an_open_breaker_sends_work_elsewhere(world: World) -> None:
     async def act() -> None:
         async with service("fail") as (broken, a), service("reply") as (served, b):

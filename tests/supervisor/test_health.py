@@ -63,6 +63,8 @@ def test_busy_is_well_with_all_room_used() -> None:
     assert shown("online", full=True) == "busy"
     assert shown("online", full=False) == "online"
     assert shown("error", full=True) == "error"
+    assert shown("online", full=True, failing="HTTP 500") == "error"
+    assert shown("offline", full=False, failing="HTTP 500") == "offline"
 
 
 def test_who_fails_is_asked_soon_and_then_no_more_often_than_others() -> None:

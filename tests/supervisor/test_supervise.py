@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from gitsync.agents.spec import AgentSpec
+from gitsync.balancing import Load
 from gitsync.errors import Conflict, NotFound, Refused, UsageError
 from gitsync.supervisor import pids
 from gitsync.supervisor.settings import SuperviseSettings
@@ -352,6 +353,22 @@ async def test_unwell_and_well_again(tmp_path: Path, program: Make) -> None:
         found = await there.state("online")
         assert found["response_ms"]["p50"] <= found["response_ms"]["p95"]
         assert found["last_check"]
+
+
+async def test_one_that_is_well_and_fails_at_its_work_is_in_error(tmp_path: Path, program: Make) -> None:
+    async with world(tmp_path, program()) as there:
+        await there.state("online")
+        there.work.load["tested"] = Load(failing="no whole answer")
+        there.registry.failed("tested")
+        assert (there["tested"]["state"], there["tested"]["word"]) == (
+            "error",
+            "the last hand-over failed: no whole answer",
+        )
+        assert there.told[-1]["state"] == "error"
+        there.work.load["tested"] = Load()
+        there.registry.failed("tested")
+        assert (there["tested"]["state"], there["tested"]["word"]) == ("online", "")
+        assert there.told[-1]["state"] == "online"
 
 
 async def test_health_by_command(tmp_path: Path, program: Make) -> None:
