@@ -72,6 +72,8 @@ class Step(Giving):
             self._set(replace(part, status=status, agent=agent, result=result or "", reason=""), word)
             return
         kept = reason if status == "BLOCKED" else ""
+        if word == "uncertain":
+            kept = f"uncertain: {reason}" if reason else word  # or it looks like one that goes on by itself
         self._set(replace(part, status=status, agent=agent, reason=kept), reason or word)
 
     def _try_again(self, part: PartRow, agent: str, reason: str) -> None:

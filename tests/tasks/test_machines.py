@@ -133,7 +133,7 @@ def test_there_and_back(bench: Make) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "status", "error"),
-    [("failed", "FAILED", "broken"), ("refused", "FAILED", "broken"), ("uncertain", "BLOCKED", "broken")],
+    [("failed", "FAILED", "broken"), ("refused", "FAILED", "broken"), ("uncertain", "BLOCKED", "uncertain: broken")],
 )
 def test_the_other_machine_could_not(bench: Make, kind: str, status: str, error: str) -> None:
     here, other, branch = pair(bench, Worker("coder", outcome(kind, reason="broken"), types=("fix",)))

@@ -145,7 +145,7 @@ def test_what_is_uncertain_a_person_settles(bench: Make) -> None:
         async with one.working():
             await one.until(lambda: one.status(ident) == "BLOCKED")
             task = one.task(ident)
-            assert task["error"] == "it vanished"
+            assert task["error"] == "uncertain: it vanished"
             ack(one.ledger, one.journal, "2", task["parts"][0]["message_id"], "done")
             await one.until(lambda: one.status(ident) == "COMPLETED")
 
