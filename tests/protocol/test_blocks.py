@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
-from itertools import pairwise
+from itertools import pairwise, product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gitsync
 from gitsync.protocol.blocks import BOM, Block, Free, content_hash, find, open_fence, parse, render
 
 A = "01JD3WQ8Z6T4K9V2M5N7P0R3S8"
@@ -144,3 +147,26 @@ def test_linear(data):
     parse(data)
     content_hash(data)
     assert time.process_time() - begin < 5
+
+
+def test_end_line_closes_at_its_first_mark():
+    """The pattern says by looking ahead what this slower one says plainly."""
+    plain = re.compile(rb"<!--[ \t]*/msg(?:[ \t](?:[^\n-]|-(?!->))*)?-->[ \t]*\r?\Z")
+    for length in range(6):
+        for pieces in product((b"-->", b"-", b" ", b"\r", b"a"), repeat=length):
+            line = b"<!-- /msg" + b"".join(pieces)
+            (found,) = parse(f"<!-- msg {A} -->\n".encode() + line)
+            assert isinstance(found, Block)
+            assert found.closed == (plain.match(line) is not None), line
+
+
+def test_no_possessive_quantifiers():
+    """Python 3.11.0 to 3.11.4 matches some of them wrongly, and Debian 12 has one of these."""
+    possessive = re.compile(r"""[\])\w][*+?}]\+(?![+=\s"'])|\(\?>""")
+    patterns = re.compile(r"""r[bf]?f?"[^\n]*"|r[bf]?'[^\n]*'""")
+    package = Path(gitsync.__file__).parent
+    sources = {path.name: path.read_text("utf-8") for path in package.rglob("*.py")}
+    assert possessive.search(r"(a|b)*+c")
+    assert not [
+        (name, text) for name, source in sources.items() for text in patterns.findall(source) if possessive.search(text)
+    ]
