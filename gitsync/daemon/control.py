@@ -120,10 +120,7 @@ class ProcessControl:
         outgoing = await self._sending.send(asks, [self._sender(ask.sender) for ask in asks])
         for one in outgoing:
             tell_message(process.feed, one.message)
-        if any(one.local for one in outgoing):
-            process.sent(local=True)
-        if any(one.leaves for one in outgoing):
-            process.sent(local=False)
+        process.sent(local=[one.message for one in outgoing if one.local], leaves=any(one.leaves for one in outgoing))
         return [sent(one) for one in outgoing]
 
     async def reply(self, ident: str, ask: ReplyAsk) -> Json:
@@ -149,7 +146,7 @@ class ProcessControl:
 
         message, local = await self._reading(work)
         tell_message(process.feed, message)
-        process.sent(local=local)
+        process.sent(local=[message] if local else [], leaves=not local)
         return {"id": message.id, "status": "local" if local else "queued"}
 
     async def take(self, ident: str, agent: str) -> Mapping[str, Any]:
@@ -169,6 +166,7 @@ class ProcessControl:
         """Let a held or uncertain message be tried again: a person's decision."""
         await self._reading(partial(release, *self._stores, ident, agent=agent))
         self._settled(ident, "released", agent)
+        self._process.tasking.arrived()
         return {"status": "released"}
 
     async def blockers(self) -> Json:

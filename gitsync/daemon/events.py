@@ -279,8 +279,8 @@ def tell_message(feed: Feed, message: Message) -> None:
 
 
 def tell_arrivals(feed: Feed, ledger: Ledger, machine_id: str, count: int) -> None:
-    """Tell of the last ``count`` messages of others that the branch brought."""
-    rows = ledger.newest(limit=min(2 * count, TOLD_AT_ONCE)) if count else []
+    """Tell of the last ``count`` messages of others that the branch brought; reads the ledger, so on a thread."""
+    rows = ledger.newest(limit=min(2 * count, TOLD_AT_ONCE))
     theirs = [row for row in rows if row.message.sender.partition("/")[0] != machine_id]
     for row in reversed(theirs[:count]):
         tell_message(feed, row.message)

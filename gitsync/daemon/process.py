@@ -1,7 +1,8 @@
 """The background process of one machine: what it consists of, and the order of starting and stopping.
 
-Three things run side by side and meet only in the two stores: cycles on the git thread (one at a time), deliveries in
-the loop, and the HTTP surface. A failure of one is reported by health and does not stop the others.
+Side by side run cycles on the git thread (one at a time), and in the loop deliveries, tasks, the care for the agents
+and the HTTP surface; what is to last they find in the two stores. A failure of one is reported by health and does not
+stop the others.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from gitsync import clock
@@ -29,6 +30,7 @@ from gitsync.daemon.tasking import Tasking
 from gitsync.dispatch.events import Event
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.machine import Opened, open_machine
+from gitsync.protocol.message import Message
 from gitsync.sync.engine import CycleResult
 from gitsync.sync.lock import CloneLock, LockHeld
 
@@ -146,12 +148,14 @@ class Process:
             log.error("the mailbox was removed or replaced")
             self.stop()
 
-    def sent(self, *, local: bool) -> None:
-        """Be told that a message was accepted: deliver it here, or push it."""
+    def sent(self, *, local: Sequence[Message], leaves: bool) -> None:
+        """Be told what was accepted: these messages are delivered here or become tasks, what leaves is pushed."""
         self.syncing.active()
-        if local:
+        if any(message.type.lower() == "task" for message in local):
+            self._look()
+        elif local:
             self.delivering.look()
-        else:
+        if leaves:
             self.syncing.nudge()
 
     def woken(self) -> None:
@@ -223,7 +227,9 @@ class Process:
     def _cycle_done(self, result: CycleResult) -> None:
         self.metrics.cycle(result)
         tell_cycle(self.feed, result, self._cycle)
-        tell_arrivals(self.feed, self.opened.ledger, self.settings.machine.id, result.received)
+        if result.received:
+            told = partial(tell_arrivals, self.feed, self.opened.ledger, self.settings.machine.id, result.received)
+            self.syncing.keep(asyncio.create_task(asyncio.to_thread(told), name="news"))
         self._cycle = result
         self.delivering.look()
         if result.received:

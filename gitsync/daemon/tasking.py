@@ -55,6 +55,7 @@ class Tasking:
         self._news = asyncio.Event()
         self._fresh = True
         self._idle = True
+        self._waiting = False
         self._asked: dict[str, asyncio.Future[Json]] = {}
         self._task: asyncio.Task[None] | None = None
         self.tasks = Tasks(
@@ -154,8 +155,10 @@ class Tasking:
                 if self._fresh:
                     self._fresh, due = False, 0.0
                     self.tasks.arrived()
-                    await asyncio.to_thread(self._ingest)
+                    self._waiting = True
                 if clock.monotonic() >= due:
+                    if self._waiting:  # what found no room is tried again at each tick
+                        self._waiting = not await asyncio.to_thread(self._ingest)
                     pause = await asyncio.to_thread(self.tasks.tick, clock.unix())
                     self._idle = pause is None
                     due = clock.monotonic() + (IDLE if pause is None else pause)
@@ -200,8 +203,8 @@ class Tasking:
             self._events = events + self._events
             raise
 
-    def _ingest(self) -> None:
-        self.tasks.take(self._opened.asked())
+    def _ingest(self) -> bool:
+        return self.tasks.take(self._opened.asked())
 
     def _on_loop(self, call: Callable[[], None]) -> None:
         """Call from whatever thread; nobody listens any more once the loop is closed."""

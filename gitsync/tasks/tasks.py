@@ -118,14 +118,15 @@ class Tasks:
             step.open(task, found)
         return self._brief(task.id)
 
-    def take(self, envelopes: Iterable[Envelope]) -> None:
-        """Make tasks of messages that ask for one (`asks`); what finds no room stays where it is."""
+    def take(self, envelopes: Iterable[Envelope]) -> bool:
+        """Make tasks of messages that ask for one (`asks`); False where some found no room, and stay where they are."""
         for envelope in envelopes:
             try:
                 with self._step() as step:
                     self._take(step, envelope)
             except Busy:
-                return
+                return False
+        return True
 
     def _take(self, step: Step, envelope: Envelope) -> None:
         if envelope.suspect and not envelope.intents:

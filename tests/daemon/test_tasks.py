@@ -98,3 +98,25 @@ def test_another_computer_does_it(one: Computer, two: Computer, stop_processes: 
     one.ok("send", "2", "please", "-m", "type: fix\nthe window", "--type", "task", "--wait", "40")
     (done,) = two.ask("tasks")
     assert (done["type"], done["sender"], done["status"]) == ("fix", "1", "COMPLETED")
+
+
+def test_a_message_from_here_that_asks_for_a_task_is_one_at_once_or_when_there_is_room(
+    one: Computer, stop_processes: list[Computer]
+) -> None:
+    start(one, stop_processes, ECHO + SLOW + "[tasks]\nqueue_limit = 2\n")
+    first = one.ok("task", "submit", "wait", "a minute").strip()
+
+    def send(text: str) -> None:
+        ask = {"to": "self/echo", "message": f"type: fix\n{text}", "type": "task"}
+        assert http(one, "POST", "/send", ask)[0] == 200
+
+    def done() -> list[str]:
+        return [row["result"].strip() for row in one.ask("tasks") if row["status"] == "COMPLETED"]
+
+    send("the window")
+    eventually(lambda: done() == ["did: the window"], seconds=10)
+    one.ok("task", "submit", "wait", "another")
+    send("the door")
+    assert len(one.ask("tasks")) == 3
+    assert http(one, "POST", f"/tasks/{first}/cancel", {})[0] == 200
+    eventually(lambda: done() == ["did: the door", "did: the window"], seconds=10)
