@@ -287,11 +287,19 @@ def tell_arrivals(feed: Feed, ledger: Ledger, machine_id: str, count: int) -> No
 
 
 def tell_cycle(feed: Feed, result: CycleResult, before: CycleResult | None) -> None:
-    """Tell what a cycle did, where it did something, or where syncing is in another state than before."""
-    changed = before is None or (before.state, before.error) != (result.state, result.error)
-    if not changed and not (result.received or result.sent or result.pulled or result.pushed):
+    """Tell of messages that a cycle moved, and of syncing that is in another state than before.
+
+    Receipts and signs of life go to and fro all the time: a cycle that moved only these is nothing to tell.
+    """
+    moved = result.received or result.sent
+    if result.error:
+        words = f"sync: {result.error}"
+    elif moved:
+        words = f"sync: {result.received} messages in, {result.sent} out"
+    else:
+        words = "sync: the remote is reached" if result.state == "ok" else f"sync: {result.state}"
+    if not moved and before is not None and (before.state, before.error) == (result.state, result.error):
         return
-    words = f"sync: {result.error}" if result.error else f"sync: {result.received} messages in, {result.sent} out"
     feed.publish(
         "sync",
         _SYNC_LEVEL.get(result.state, "error"),

@@ -12,6 +12,7 @@ import pytest
 from gitsync.daemon import events
 from gitsync.daemon.events import Feed, Subscription
 from gitsync.errors import Busy
+from gitsync.sync.engine import CycleResult
 
 
 def _events(chunk: bytes | None) -> list[dict[str, Any]]:
@@ -140,5 +141,36 @@ def test_the_end_of_the_process_ends_the_streams() -> None:
         assert len(_events(await reader.take(1.0))) == 1
         assert await reader.take(1.0) is None
         assert await feed.subscribe().take(1.0) is None
+
+    asyncio.run(scene())
+
+
+def test_a_cycle_is_told_where_it_moved_messages_or_where_syncing_has_changed() -> None:
+    cycles = [
+        CycleResult(),
+        CycleResult(pulled=2, pushed=1),  # receipts
+        CycleResult(pulled=1, received=3),
+        CycleResult(pushed=1, sent=1),
+        CycleResult(),
+        CycleResult(state="offline", error="The remote cannot be reached"),
+        CycleResult(state="offline", error="The remote cannot be reached"),
+        CycleResult(pushed=1),
+        CycleResult(pulled=1),
+    ]
+
+    async def scene() -> None:
+        feed = Feed()
+        before: CycleResult | None = None
+        for result in cycles:
+            events.tell_cycle(feed, result, before)
+            before = result
+        told = await _all(feed.subscribe(replay=100))
+        assert [(event["level"], event["text"]) for event in told] == [
+            ("success", "sync: the remote is reached"),
+            ("success", "sync: 3 messages in, 0 out"),
+            ("success", "sync: 0 messages in, 1 out"),
+            ("warning", "sync: The remote cannot be reached"),
+            ("success", "sync: the remote is reached"),
+        ]
 
     asyncio.run(scene())
