@@ -62,6 +62,7 @@ class Syncing:
         self._receipts: asyncio.TimerHandle | None = None
         self._round: asyncio.Task[CycleResult] | None = None
         self._watch: FolderWatch | None = None
+        self._stopped = False
         self._loop = asyncio.get_running_loop()
 
     # -- life --------------------------------------------------------------------------------------
@@ -87,6 +88,7 @@ class Syncing:
 
     async def stop(self) -> None:
         """Stop clock and watcher; a cycle that runs ends on its thread."""
+        self._stopped = True
         for timer in (self._settling, self._receipts):
             if timer is not None:
                 timer.cancel()
@@ -146,7 +148,11 @@ class Syncing:
     def pending(self) -> None:
         """Be told that receipts or replies wait: a reply goes at once, receipts wait a moment for each other."""
         self.active()
-        if any(op.kind == "message" for op in self.opened.journal.pending()):
+        if not self._stopped:  # on the way down `last_push` takes them
+            self.keep(asyncio.create_task(self._push_soon(), name="pending"))
+
+    async def _push_soon(self) -> None:
+        if await asyncio.to_thread(self.opened.journal.message_pending):
             self.nudge()
         elif self._receipts is None:
             self._receipts = self._loop.call_later(RECEIPTS_WAIT, self._push_receipts)

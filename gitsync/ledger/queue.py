@@ -84,6 +84,12 @@ class Queue:
             ).fetchone()
         return int(row[0])
 
+    def message_pending(self) -> bool:
+        """Say whether a message waits for the branch."""
+        with self.db.read() as conn:
+            found = conn.execute("SELECT 1 FROM ops WHERE state = 'pending' AND kind = 'message' LIMIT 1").fetchone()
+        return found is not None
+
     def landed(self, seqs: Iterable[int], commit: str) -> None:
         """Take operations off the queue: they are in this commit, and the remote has it."""
         self._settle(list(seqs), "landed", commit, "")
