@@ -236,6 +236,15 @@ class TaskRows:
             f"WHERE status IN ({_OPEN}) AND message_id <> '' AND machine <> ? ORDER BY task, slot", (machine,)
         )
 
+    def parts_given_up_away(self, machine: str, errors: Iterable[str], since: float) -> list[PartRow]:
+        """Give the parts at other machines of tasks that ended with these errors `since`; not those heard of."""
+        words = sorted(errors)
+        return self._parts(
+            "WHERE status = 'FAILED' AND reason = '' AND message_id <> '' AND machine <> ? AND task IN"
+            f" (SELECT id FROM tasks WHERE ended >= ? AND error IN ({marks(len(words))})) ORDER BY task, slot",
+            (machine, since, *words),
+        )
+
     def idle_parts(self) -> list[PartRow]:
         """Give the open parts that no message carries, and those that are blocked."""
         return self._parts(

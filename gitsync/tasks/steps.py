@@ -45,8 +45,9 @@ class Step(Giving):
         if task is None or judged is None:
             return
         if part.status in ENDED:
-            if judged.status in ENDED and task.error in GIVEN_UP:
+            if judged.status in ENDED and word != "refused" and task.error in GIVEN_UP and not part.reason:
                 said = f": {result[:_SHOWN]}" if result else ""
+                self._journal.put_part(replace(part, reason=f"{word} all the same"))
                 self._enter(task.id, "FAILED", agent, f"{word} all the same, after the task had ended{said}")
             return
         status = judged.status

@@ -22,7 +22,7 @@ from gitsync.tasks.document import brief, full
 from gitsync.tasks.elsewhere import offered
 from gitsync.tasks.keeping import Fleet
 from gitsync.tasks.papers import origin, told
-from gitsync.tasks.states import CANCELLED, DEADLINE, come_again
+from gitsync.tasks.states import CANCELLED, DEADLINE, GIVEN_UP, come_again
 from gitsync.tasks.steps import Step
 from gitsync.tasks.values import GENERAL, TAKER, Event, Json, Rules, TaskAsk, TaskSettings
 
@@ -33,6 +33,8 @@ TICK = 1.0
 """Seconds between two looks while a task is open."""
 BLOCKED_EVERY = 5.0
 """Seconds until it is looked for again who could take what nobody takes."""
+LATE = 86400.0
+"""How long after its end it is noted that another machine has done a task all the same (s)."""
 ABROAD_EVERY = 5.0
 """Seconds between two looks at what other machines say, if nothing tells that they said something."""
 SEND_ON_AFTER = 30.0
@@ -315,18 +317,21 @@ class Tasks:
         if now >= self._prune_at:
             self._journal.prune_tasks(now - self._settings.keep)
             self._prune_at = now + PRUNE_EVERY
-        if not self._journal.count_open_tasks():
+        abroad = now >= self._abroad_at
+        late = self._journal.parts_given_up_away(self._machine, GIVEN_UP, now - LATE) if abroad else []
+        idle = not self._journal.count_open_tasks()
+        if idle and not late:
             return None
         with self._step(now) as step:
             step.catch_up(part for part in self._journal.decided_parts() if part.machine == self._machine)
-            if now >= self._abroad_at:
+            if abroad:
                 self._abroad_at = now + ABROAD_EVERY
-                step.catch_up_abroad(self._journal.parts_away(self._machine))
+                step.catch_up_abroad([*self._journal.parts_away(self._machine), *late])
                 step.catch_up_askers()
             for task in self._journal.overdue_tasks(now):
                 step.end(task, DEADLINE)
             self._place(step, now)
-        return TICK
+        return None if idle else TICK
 
     def _place(self, step: Step, now: float) -> None:
         blocked = now >= self._blocked_at

@@ -194,6 +194,31 @@ def test_cancelled_on_its_way_and_over_there(bench: Make) -> None:
     assert other.waiting() == []
 
 
+def test_what_was_cancelled_and_is_done_over_there_all_the_same_is_told(bench: Make) -> None:
+    gate = Gate()
+    worker = Worker("coder", gate, types=("fix",))
+    here, other, branch = pair(bench, worker)
+
+    async def act() -> None:
+        ident = here.submit("the door", type="fix")
+        async with here.working(), other.working():
+            await until(branch, lambda: bool(worker.given))
+            here.tasks.cancel(ident)
+            gate.open.set()
+            await until(branch, lambda: "all the same" in here.task(ident)["history"][-1]["note"])
+            for _ in range(3):
+                here.tasks.arrived()
+                here.tick()
+        task = here.task(ident)
+        assert (task["status"], task["error"], task["result"]) == ("FAILED", "cancelled", None)
+        assert [entry["note"] for entry in task["history"] if "all the same" in entry["note"]] == [
+            "done all the same, after the task had ended: late: the door"
+        ]
+        assert here.journal.intents(("waiting",)) == [], "the answer does not wait in the inbox"
+
+    asyncio.run(act())
+
+
 def test_a_deadline_passes_over_there(bench: Make) -> None:
     here, other, branch = pair(bench)
     ident = here.submit(type="fix", deadline=10.0)
