@@ -16,7 +16,7 @@ from gitsync.api.openapi import document
 from gitsync.api.operations import Asked, Handler
 from gitsync.api.sessions import CODE_LASTS, set_cookie
 from gitsync.api.stream import EventAnswer
-from gitsync.tasks.values import TaskAsk
+from gitsync.tasks.values import GENERAL, TaskAsk
 
 # -- reading ---------------------------------------------------------------------------------------
 
@@ -202,7 +202,7 @@ async def submit(asked: Asked) -> Any:
     fields = asked.body
     ask = TaskAsk(
         content=fields["content"],
-        type=fields["type"] or "general",
+        type=fields["type"] or GENERAL,
         priority=fields["priority"],
         deadline=fields["deadline"],
         retries=fields["retries"],

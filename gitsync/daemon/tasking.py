@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -193,13 +194,16 @@ class Tasking:
             self.tasks.configure(rules_of(self._settings), self._settings.tasks)
 
     async def _say(self) -> None:
-        """Take in what the dispatcher did; what the journal does not take now is taken in later."""
+        """Take in what the dispatcher did; what the journal does not take now is taken in later.
+
+        What cannot be understood at all is not held on to: the next tick finds in the journal how things stand.
+        """
         events, self._events = self._events, []
         if not events:
             return
         try:
             await asyncio.to_thread(self.tasks.note, events)
-        except BaseException:
+        except (GitsyncError, asyncio.CancelledError):
             self._events = events + self._events
             raise
 
@@ -208,7 +212,7 @@ class Tasking:
 
     def _on_loop(self, call: Callable[[], None]) -> None:
         """Call from whatever thread; nobody listens any more once the loop is closed."""
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call)
 
 
