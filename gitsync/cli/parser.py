@@ -46,6 +46,23 @@ class Parser(argparse.ArgumentParser):
         print(f"gitsync: {what}", why, f"see: {self.prog} --help", sep="\n  ", file=sys.stderr)
         raise SystemExit(EXIT_USAGE)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Let an optional word stand behind options too: ``task submit TYPE --wait 5m CONTENT``.
+
+        Python before 3.13 takes such a word as absent when another word was read before the options.
+        """
+        found, rest = super().parse_known_args(args, namespace)
+        for action in self._actions:
+            late = rest and (rest[0] == "-" or not rest[0].startswith("-"))
+            if late and not action.option_strings and action.nargs == "?" and self._absent(action, found):
+                setattr(found, action.dest, self._get_values(action, [rest.pop(0)]))
+        return found, rest
+
+    def _absent(self, action: argparse.Action, found: argparse.Namespace) -> bool:
+        """Say whether neither the word was given nor what excludes it."""
+        rivals = [group._group_actions for group in self._mutually_exclusive_groups if action in group._group_actions]
+        return all(getattr(found, one.dest) == one.default for one in (action, *(o for rival in rivals for o in rival)))
+
 
 _UNKNOWN_VERB = re.compile(r"argument VERB: invalid choice: (.*) \(choose from ")
 
