@@ -71,13 +71,14 @@ class Place:
     def of(cls, url: str) -> Place:
         """Read an address; raise BadUrl."""
         try:
+            url.encode()
             parts = urlsplit(url)
             port = parts.port
             host = parts.hostname or ""
             host = host if ":" in host else host.encode("idna").decode()
         except (ValueError, UnicodeError) as error:
             raise BadUrl(str(error)) from error
-        if parts.scheme not in ("http", "https") or not host:
+        if parts.scheme not in ("http", "https") or not host or not host.isprintable() or " " in host:
             raise BadUrl(f"no http address: {url!r}")
         target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
         if parts.query:

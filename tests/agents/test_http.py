@@ -55,7 +55,17 @@ def test_half_an_answer_or_none_that_can_be_read_has_failed(behaviour: str, word
     assert word in told.reason
 
 
-@pytest.mark.parametrize("url", ["http://no-such-host.invalid", "ftp://127.0.0.1/", "http://[bad"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://no-such-host.invalid",
+        "ftp://127.0.0.1/",
+        "http://[bad",
+        "http://\0/",
+        "http://a b/",
+        "http://me:\ud800@127.0.0.1:1/",
+    ],
+)
 def test_an_address_that_leads_nowhere_has_not_started(url: str, tmp_path: Path) -> None:
     async def play() -> Outcome:
         agent = open_agent(AgentSpec(name="b", kind="http", url=url, timeout=5), tmp_path)
