@@ -71,12 +71,15 @@ def document(
 
 
 def response_times(window: Window) -> Json:
-    """Return the response times of an agent in milliseconds, oldest first; made once for each check, read often."""
+    """Return the response times of an agent in milliseconds, oldest first, None for a failed check.
+
+    Made once for each check, read often.
+    """
     return {
         "last": _ms(window.last),
         "p50": _ms(window.percentile(0.5)),
         "p95": _ms(window.percentile(0.95)),
-        "history": [_ms(seconds) for seconds in window.times],
+        "history": [_ms(seconds) for seconds in window.history],
     }
 
 

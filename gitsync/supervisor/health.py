@@ -37,7 +37,8 @@ class Seen:
 class Window:
     """The last checks of one agent; `add` them as they come."""
 
-    times: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    history: deque[float | None] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    """Response times (s), oldest first; None where it did not answer well."""
     recent: deque[Seen] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def add(self, seen: Seen) -> None:
@@ -45,17 +46,22 @@ class Window:
         if self.recent and self.recent[-1].state == "offline" and seen.state != "offline":
             self.recent.clear()
         self.recent.append(seen)
-        if seen.state == "online" and seen.seconds is not None:
-            self.times.append(seen.seconds)
+        if seen.seconds is not None:
+            self.history.append(seen.seconds if seen.state == "online" else None)
 
     def forget(self) -> None:
         """Begin a new life: a program that was started anew has not failed yet."""
         self.recent.clear()
 
     @property
+    def times(self) -> list[float]:
+        """Return the response times (s) that are known, oldest first."""
+        return [seconds for seconds in self.history if seconds is not None]
+
+    @property
     def last(self) -> float | None:
         """Return the last response time (s)."""
-        return self.times[-1] if self.times else None
+        return next((seconds for seconds in reversed(self.history) if seconds is not None), None)
 
     def percentile(self, part: float) -> float | None:
         """Return the response time (s) that this part (0 to 1) of the window did not exceed."""
@@ -111,7 +117,7 @@ def shown(state: str, *, full: bool, failing: str = "") -> str:
     return "busy" if full and state == "online" else state
 
 
-def percentile(values: Sequence[float] | deque[float], part: float) -> float | None:
+def percentile(values: Sequence[float], part: float) -> float | None:
     """Return the smallest value that at least this part of the values does not exceed."""
     if not values:
         return None
@@ -120,7 +126,7 @@ def percentile(values: Sequence[float] | deque[float], part: float) -> float | N
 
 
 def _slow(window: Window) -> str:
-    times = list(window.times)
+    times = window.times
     now, before = times[-RECENT:], times[:-RECENT]
     if window.recent[-1].seconds is None or len(now) < RECENT or len(before) < RECENT:
         return ""

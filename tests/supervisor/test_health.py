@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitsync.supervisor.documents import response_times
 from gitsync.supervisor.health import STATES, WINDOW, Seen, Window, counts, judge, next_look, percentile, shown
 
 OK = Seen("online", "", 0.02)
@@ -87,3 +88,10 @@ def test_a_percentile_is_the_smallest_value_that_enough_do_not_exceed(values: li
     assert sum(value <= found for value in values) >= part * len(values) - 1e-6
     smaller = [value for value in values if value < found]
     assert len(smaller) < part * len(values) + 1e-6
+
+
+def test_a_failed_check_is_a_gap_in_the_history() -> None:
+    window = Window()
+    for seen in (Seen("online", "", 0.2), Seen("timeout", "", 1.0), Seen("online", "", 0.1), Seen("online")):
+        window.add(seen)
+    assert response_times(window) == {"last": 100.0, "p50": 100.0, "p95": 200.0, "history": [200.0, None, 100.0]}
