@@ -126,17 +126,13 @@ def _ask(client: Client, ask: TaskAsk) -> Task:
 def _tasks(stores: Stores) -> Tasks:
     from gitsync.inbox import fleet_view
     from gitsync.tasks.tasks import Tasks
-    from gitsync.tasks.values import Rules
 
     settings = stores.settings
-    rules = Rules(
-        agents=settings.agents, routes=settings.routes, route_all=settings.route_all, policies=settings.policies
-    )
     return Tasks(
         stores.journal,
         stores.ledger,
         settings.machine,
-        rules,
+        settings.rules,
         settings.tasks,
         fleet=lambda: fleet_view(stores.ledger, stores.journal, stores.machine, now=clock.utcnow()),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsync.supervisor.settings import SuperviseSettings
-from gitsync.tasks.values import TaskSettings
+from gitsync.tasks.values import Rules, TaskSettings
 
 if TYPE_CHECKING:
     from gitsync.agents.spec import AgentSpec
@@ -68,6 +68,11 @@ class Settings:
     supervise: SuperviseSettings = field(default_factory=SuperviseSettings)
     log: LogSettings = LogSettings()
     restored: bool = False
+
+    @property
+    def rules(self) -> Rules:
+        """Who takes what task on this machine."""
+        return Rules(agents=self.agents, routes=self.routes, route_all=self.route_all, policies=self.policies)
 
     @property
     def state_dir(self) -> Path:

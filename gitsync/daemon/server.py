@@ -82,11 +82,6 @@ class Server:
                 raise GitsyncError("the HTTP surface did not start", remedy="see .gitsync/gitsync.log")
             await asyncio.sleep(0.005)
 
-    @property
-    def alive(self) -> bool:
-        """Whether requests are being answered."""
-        return self._task is not None and not self._task.done()
-
     async def stop(self) -> None:
         """Finish what is being answered, then close."""
         if self._task is not None:

@@ -13,7 +13,7 @@ from gitsync.errors import GitsyncError
 from gitsync.inbox import fleet_view
 from gitsync.machine import Opened
 from gitsync.tasks.tasks import Tasks
-from gitsync.tasks.values import Event, Json, Rules, TaskAsk
+from gitsync.tasks.values import Event, Json, TaskAsk
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Tasking:
             opened.journal,
             opened.ledger,
             settings.machine,
-            rules_of(opened.settings),
+            opened.settings.rules,
             settings.tasks,
             fleet=lambda: fleet_view(
                 opened.ledger, opened.journal, settings.machine.id, now=clock.utcnow(), seen=opened.seen
@@ -191,7 +191,7 @@ class Tasking:
         """Take the agents that there are now: some come and go while the process runs."""
         if self._opened.settings is not self._settings:
             self._settings = self._opened.settings
-            self.tasks.configure(rules_of(self._settings), self._settings.tasks)
+            self.tasks.configure(self._settings.rules, self._settings.tasks)
 
     async def _say(self) -> None:
         """Take in what the dispatcher did; what the journal does not take now is taken in later.
@@ -214,13 +214,3 @@ class Tasking:
         """Call from whatever thread; nobody listens any more once the loop is closed."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call)
-
-
-def rules_of(settings: Settings) -> Rules:
-    """Give who takes what on this machine."""
-    return Rules(
-        agents=settings.agents,
-        routes=settings.routes,
-        route_all=settings.route_all,
-        policies=settings.policies,
-    )
