@@ -11,7 +11,7 @@ from gitsync import clock
 from gitsync.agents.answer import Heard, reply_of
 from gitsync.agents.base import Delivery, Outcome
 from gitsync.agents.spec import AgentSpec
-from gitsync.agents.wire import Answer, BadUrl, Broken, CannotReach, Enough, Garbled, TooLate, exchange
+from gitsync.agents.wire import Answer, BadUrl, Broken, CannotReach, Enough, Garbled, TooLate, exchange, unreached
 
 _CONNECT = 10.0
 _LATER = {429, 503}
@@ -95,7 +95,7 @@ class HttpAgent:
         try:
             _, writer = await asyncio.open_connection(parts.hostname, port)
         except OSError as error:
-            return "offline", _said(error)
+            return "offline", unreached(error, parts.hostname, port)
         writer.close()
         return "online", ""
 

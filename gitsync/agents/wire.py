@@ -24,6 +24,13 @@ _PIECE = 65536
 _INFORMATIONAL = range(100, 200)
 
 
+def unreached(error: Exception, host: str | None, port: int) -> str:
+    """Say why no connection was made, without the number of an error where it has plain words."""
+    if isinstance(error, ConnectionRefusedError):
+        return f"nobody listens on {host}:{port}"
+    return str(error) or type(error).__name__
+
+
 class CannotReach(Exception):
     """Nothing was sent: there is no connection."""
 
@@ -117,7 +124,7 @@ async def exchange(
     except TimeoutError:
         raise TooLate(f"no connection within {connect:g} s") from None
     except (OSError, UnicodeError) as error:
-        raise CannotReach(str(error) or type(error).__name__) from error
+        raise CannotReach(unreached(error, place.host, place.port)) from error
     try:
         return await talk.answered
     finally:

@@ -219,13 +219,16 @@ _SYNC_LEVEL = {"ok": "success", "offline": "warning"}
 def tell_delivery(feed: Feed, event: Event) -> None:
     """Tell what the dispatcher did with a message."""
     about = event.subject or event.message_id
-    agent = event.agent or "the inbox"
+    agent = "the inbox" if event.agent in ("", "inbox") else event.agent
+    otherwise = f"{event.state} by {agent}"
+    if event.state == "waiting":
+        otherwise = "waits in the inbox" if agent == "the inbox" else f"waits for {agent}"
     words = {
         "assigned": f"{about}: in the queue of {agent}",
         "unassigned": f"{about}: nobody can take it now",
         "begun": f"{about}: given to {agent}",
         "retry": f"{about}: {agent} could not begin, it is tried again",
-    }.get(event.what, f"{about}: {event.state} by {agent}")
+    }.get(event.what, f"{about}: {otherwise}")
     level = {"retry": "warning", "unassigned": "warning"}.get(event.what) or _DELIVERY_LEVEL.get(event.state, "info")
     if event.what in ("assigned", "begun"):
         level = "info"

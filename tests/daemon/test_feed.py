@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gitsync.daemon import events
 from gitsync.daemon.events import Feed, Subscription
+from gitsync.dispatch.events import Event
 from gitsync.errors import Busy
 from gitsync.sync.engine import CycleResult
 
@@ -172,5 +174,18 @@ def test_a_cycle_is_told_where_it_moved_messages_or_where_syncing_has_changed() 
             ("warning", "sync: The remote cannot be reached"),
             ("success", "sync: the remote is reached"),
         ]
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"), [("inbox", "Re: x: waits in the inbox: D2"), ("desk", "Re: x: waits for desk: D2")]
+)
+def test_what_waits_is_told_as_waiting(agent: str, words: str) -> None:
+    async def scene() -> None:
+        feed = Feed()
+        event = Event(at=0.0, what="settled", key="key", message_id="id", agent=agent, state="waiting")
+        events.tell_delivery(feed, replace(event, subject="Re: x", reason="D2"))
+        assert [one["text"] for one in await _all(feed.subscribe(replay=1))] == [words]
 
     asyncio.run(scene())

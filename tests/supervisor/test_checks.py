@@ -105,7 +105,8 @@ async def test_a_slow_drip_is_ended_by_the_time_for_the_whole_check() -> None:
 
 
 async def test_nobody_there() -> None:
-    assert (await checked(f"http://127.0.0.1:{free_port()}"))[0] == "offline"
+    port = free_port()
+    assert await checked(f"http://127.0.0.1:{port}") == ("offline", f"nobody listens on 127.0.0.1:{port}")
 
 
 async def test_checks_run_side_by_side_but_not_all_at_once() -> None:
