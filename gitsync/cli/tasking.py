@@ -174,6 +174,8 @@ def _wait(stores: Stores, ident: str, seconds: float, *, json: bool) -> int:
         print(clean(str(task["result"] or "")))
     if not ended:
         note(f"gitsync: {ident} is {task['status']} after {seconds:g} s")
+        if task["status"] == "BLOCKED" and task["error"]:
+            note(f"  {clean_line(str(task['error']))}")
         note(f"  look later: gitsync task show {ident}")
         return EXIT_TRY_LATER
     if task["status"] == "FAILED":

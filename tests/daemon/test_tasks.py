@@ -120,3 +120,12 @@ def test_a_message_from_here_that_asks_for_a_task_is_one_at_once_or_when_there_i
     assert len(one.ask("tasks")) == 3
     assert http(one, "POST", f"/tasks/{first}/cancel", {})[0] == 200
     eventually(lambda: done() == ["did: the door", "did: the window"], seconds=10)
+
+
+def test_who_waits_for_a_blocked_task_is_told_why(one: Computer, stop_processes: list[Computer]) -> None:
+    start(one, stop_processes, ECHO)
+    one.ok("agents", "drain", "echo")
+    asked = one("task", "submit", "fix", "--wait", "1", "the door")
+    assert asked.code == 75
+    assert "is BLOCKED after 1 s" in asked.err
+    assert "echo: draining" in asked.err
