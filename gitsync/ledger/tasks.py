@@ -271,9 +271,15 @@ class TaskRows:
         return [Entry(*row) for row in rows]
 
     def prune_tasks(self, before: float) -> int:
-        """Forget the tasks that ended before a moment (Unix time); say how many."""
+        """Forget the tasks that ended before a moment (Unix time), with what carried them; say how many.
+
+        Their messages exist nowhere but here, so none can be handed over again without its row (I2).
+        """
         with self.db.write() as conn:
             old = "SELECT id FROM tasks WHERE ended < ?"
+            carried = f"FROM locals WHERE open = 0 AND thread IN ({old})"
+            conn.execute(f"DELETE FROM intents WHERE message_key IN (SELECT 'local/' || id {carried})", (before,))
+            conn.execute(f"DELETE {carried}", (before,))
             conn.execute(f"DELETE FROM task_parts WHERE task IN ({old})", (before,))
             conn.execute(f"DELETE FROM task_history WHERE task IN ({old})", (before,))
             return conn.execute("DELETE FROM tasks WHERE ended < ?", (before,)).rowcount

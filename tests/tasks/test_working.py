@@ -332,6 +332,28 @@ def test_urgent_first_and_low_is_not_starved(bench: Make) -> None:
     play(act)
 
 
+def test_what_carried_a_forgotten_task_is_forgotten_too(bench: Make) -> None:
+    one = bench(Worker("a", default=True))
+    one.configure(keep=100.0)
+
+    async def act() -> None:
+        ident = one.submit("abc")
+        async with one.working() as dispatcher:
+            await one.until(lambda: one.status(ident) == "COMPLETED")
+            one.tick()
+            open_still = one.submit("another", to="a")
+            await one.until(lambda: one.status(open_still) == "COMPLETED")
+            given = len(one.workers["a"].given)
+            assert len(one.journal.locals()) == 4
+            one.tick(later=5000.0)
+            assert one.journal.locals() == []
+            assert one.journal.intents(("done",)) == []
+            await dispatcher.consider()
+            assert len(one.workers["a"].given) == given
+
+    play(act)
+
+
 def test_a_restart_keeps_tasks_where_they_were(bench: Make) -> None:
     async def act() -> None:
         gate = Gate()
