@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import random
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import Row, Samples, ms
 from benchmarks.world import BRANCH, FETCH, TUNED, World, post, quiet, tip, world
+from gitsync.demo.computer import Computer
+
+
+class Caller:
+    """Post over one connection that stays, as a program does that talks to its machine all day."""
+
+    def __init__(self, computer: Computer) -> None:
+        token = (computer.root / ".gitsync" / "token").read_text().strip()
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._connection = http.client.HTTPConnection("127.0.0.1", computer.port, timeout=60)
+
+    def post(self, path: str, document: dict[str, Any] | None = None) -> Any:
+        """Post a document; return the answer."""
+        self._connection.request("POST", path, json.dumps(document or {}), self._headers)
+        answer = self._connection.getresponse()
+        body = json.loads(answer.read())
+        if answer.status != 200:
+            raise RuntimeError(f"{path}: {answer.status} {body}")
+        return body
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
 
 class Waker(threading.Thread):
     """Stand for the remote's post-receive hook: wake a computer as soon as the branch has moved."""
 
-    def __init__(self, bare: Path, wake: list[object]) -> None:
+    def __init__(self, bare: Path, wake: Caller) -> None:
         super().__init__(daemon=True)
         self._bare, self._wake = bare, wake
         self.stop = threading.Event()
@@ -26,8 +52,7 @@ class Waker(threading.Thread):
             now = tip(self._bare)
             if now != self.seen:
                 self.seen = now
-                for computer in self._wake:
-                    post(computer, "/wake")  # type: ignore[arg-type]
+                self._wake.post("/wake")
 
 
 def remote_latency(kind: str, count: int) -> list[Row]:
@@ -41,13 +66,14 @@ def remote_latency(kind: str, count: int) -> list[Row]:
         quiet(bare)
         base_url, _ = here.remote(kind, "baseline.git")
         writer, reader = _plain_pair(here, base_url)
-        waker = Waker(bare, [b])
+        sender, woken = Caller(a), Caller(b)
+        waker = Waker(bare, woken)
         waker.start()
         ours, theirs = Samples(), Samples()
         try:
             for turn in range(count + 2):
                 began = time.perf_counter()
-                post(a, "/send", {"from": "", "to": "2/sink", "message": "a body", "subject": f"turn {turn}"})
+                sender.post("/send", {"from": "", "to": "2/sink", "message": "a body", "subject": f"turn {turn}"})
                 took = sink.wait(f"turn {turn}") - began
                 quiet(bare, seconds=random.uniform(1.6, 2.2))  # git's own turn begins as cold as ours
                 plain = _push_and_fetch(here, writer, reader, turn)
@@ -58,6 +84,8 @@ def remote_latency(kind: str, count: int) -> list[Row]:
         finally:
             waker.stop.set()
             waker.join()
+            sender.close()
+            woken.close()
     name = {"file": "a file remote", "http": "an HTTP remote"}[kind]
     return [
         Row(

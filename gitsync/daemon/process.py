@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 
 COMMANDS_END = 10.0
 """Seconds to wait for a command that works on the clone, such as `gitsync sync` without a process."""
-AFTER_WAKE = 0.005
-"""Seconds from a wake until a look at what waits here: in them the fetch gets started, which takes longer."""
+AFTER_WAKE = 0.05
+"""Seconds from a wake until a look at what waits here: the fetch goes first, which often brings the same look."""
 LOCK_EVERY = 3.0
 """Seconds between two looks whether the clone is still the one that was locked."""
 

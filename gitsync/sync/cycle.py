@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gitsync import clock
 from gitsync.errors import GitsyncError
 from gitsync.git.repo import Commit
 from gitsync.ledger.values import Op
 from gitsync.planning import Plan
 from gitsync.sync.capture import Captured
 from gitsync.sync.values import Request, Trouble
+
+GIVE_WAY = 0.02
+"""Seconds."""
 
 
 @dataclass(kw_only=True)
@@ -36,3 +40,12 @@ class Cycle:
     troubles: list[Trouble] = field(default_factory=list)
     problem: GitsyncError | None = None
     """What kept the cycle from doing all of it, though it went on."""
+
+
+def give_way(run: Cycle) -> None:
+    """Let those go first for whom the news is: deliveries here, and the machines that a push has woken, need the disk.
+
+    Nobody who asked for the cycle in person waits for that.
+    """
+    if not run.request.settle_now:
+        clock.sleep(GIVE_WAY)

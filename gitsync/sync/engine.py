@@ -19,7 +19,7 @@ from gitsync.sync.build import Builder
 from gitsync.sync.capture import Capture
 from gitsync.sync.claims import Claims
 from gitsync.sync.contents import Contents
-from gitsync.sync.cycle import Cycle
+from gitsync.sync.cycle import Cycle, give_way
 from gitsync.sync.faults import FaultPoint, nothing
 from gitsync.sync.incoming import Incoming
 from gitsync.sync.known import Known
@@ -30,9 +30,6 @@ from gitsync.sync.presence import Presence
 from gitsync.sync.settings import SyncSettings
 from gitsync.sync.values import Claim, CycleResult, Facts, Request, State, Trouble
 from gitsync.sync.wraps import Wraps
-
-GIVE_WAY = 0.02
-"""Seconds between the news and the folder: deliveries, and the machines that a push has woken, need the disk first."""
 
 __all__ = ["Claim", "CycleResult", "Engine", "Facts", "Request", "Trouble"]
 
@@ -182,8 +179,8 @@ class Engine:
             self._incoming.pull(run)
             self._outgoing.flush(run)
         self._outgoing.beat(run)
-        if (run.sent or run.received) and not run.request.settle_now:
-            clock.sleep(GIVE_WAY)
+        if run.received and not run.sent:
+            give_way(run)
         self._bring(run)
 
     def _start(self) -> None:

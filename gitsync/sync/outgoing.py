@@ -11,7 +11,7 @@ from gitsync.protocol.status import Status
 from gitsync.sync.attempts import Attempts
 from gitsync.sync.build import Builder, Built, Work, same_page
 from gitsync.sync.capture import Capture
-from gitsync.sync.cycle import Cycle
+from gitsync.sync.cycle import Cycle, give_way
 from gitsync.sync.faults import FaultPoint
 from gitsync.sync.incoming import Incoming
 from gitsync.sync.known import Known
@@ -199,6 +199,8 @@ class Outgoing:
         if answer.ok:
             self._tempo.pushed(clock.monotonic(), clock.jitter(*SUCCESS_PAUSE))
             self._parked = None
+            if built.sent:
+                give_way(run)
             self._landed(run, built, commit)
             self._fault("5-landed")
             return
