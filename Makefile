@@ -27,7 +27,7 @@ run: $(READY)  ## three computers with real agents on this one (ONCE=1: check ev
 	@exec $(BIN)/gitsync demo $(if $(ONCE),--once)
 
 test: $(READY_DEV)  ## the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 browser: $(READY_DEV)  ## the dashboard in a real Chromium (CHROMIUM=path: that one; SHOTS=1: write docs/images anew)
 	@test -n "$(CHROMIUM)" && command -v "$(CHROMIUM)" >/dev/null 2>&1 || { \

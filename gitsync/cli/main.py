@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from gitsync.cli.streams import give_up_output, mend, output_fails
+from gitsync.cli.streams import give_up_output, give_up_words, mend, output_fails
 from gitsync.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, GitsyncError
 
 if TYPE_CHECKING:
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one call of the program and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
     mend()
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    finally:
+        give_up_words()
+
+
+def _run(words: list[str]) -> int:
     args: Namespace | None = None
     try:
         args = _parse(words)

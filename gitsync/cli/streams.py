@@ -32,6 +32,15 @@ def give_up_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def give_up_words() -> None:
+    """Let what could not be said vanish: where standard error is full, Python would end with a code of its own."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def output_fails() -> bool:
     """Say whether it is our output that cannot be written; costs an empty line where it can."""
     try:

@@ -16,10 +16,11 @@ CALLS = [("status",), ("log", "--json"), ("send", "2", "Hello", "-m", "x")]
 
 def shell(computer: Computer, redirect: str, *args: str) -> tuple[int, str]:
     """Run a command from a shell with its streams redirected; return its code and what came through."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}  # what it holds back counts
     done = subprocess.run(
         ["sh", "-c", f'"$@" {redirect}', "sh", sys.executable, "-m", "gitsync", *args],
         cwd=computer.root,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        env={**env, "PYTHONPATH": str(PROJECT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
