@@ -270,7 +270,10 @@ def logins(remotes: Remotes) -> int:
 def test_ssh_commands_share_one_connection(remotes: Remotes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remote = remotes("ssh")
     person = Person.clone(remote.url, tmp_path / "mailbox")
-    sockets = Path(os.environ["XDG_RUNTIME_DIR"], "gitsync-ssh")
+    own = Path(os.environ["XDG_RUNTIME_DIR"], "own")  # other tests of this run share connections too
+    own.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(own))
+    sockets = own / "gitsync-ssh"
     with Mailbox(person.path, "coordination") as mailbox:
         before = logins(remotes)
         mailbox.fetch()
