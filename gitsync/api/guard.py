@@ -25,7 +25,7 @@ from gitsync.api.sessions import Sessions, cookie, cookie_name
 MAX_BODY = 1 << 20
 """Bytes of a request body."""
 
-MAX_DRAIN = 16 * MAX_BODY
+MAX_DRAIN = 64 << 20
 """Bytes of a refused body that are still read, so that its sender hears the answer."""
 
 BODY_TIME = 20.0
