@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitsync.cli.client import connect
+from gitsync.cli.client import NoAnswer, connect, ended
 from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import machine
 from gitsync.cli.terminal import clean_line, duration, plural, print_json, say, table
@@ -44,8 +44,12 @@ def _document(args: Namespace) -> Mapping[str, Any]:
     settings = own_settings(args)
     client = connect(settings)
     if client is not None:
-        found: Mapping[str, Any] = client.get("/status", timeout=10.0)
-        return found
+        try:
+            found: Mapping[str, Any] = client.get("/status", timeout=10.0)
+            return found
+        except NoAnswer:
+            if not ended(settings, client.process):
+                raise  # else it was killed just now: what the stores say counts
     with machine(settings) as opened:
         from gitsync.machine import status_document
 
