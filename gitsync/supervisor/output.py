@@ -71,7 +71,8 @@ class Output:
             if not self._take():
                 break
         self.close()
-        self._pipe.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where it never was, or its folder is something else: nothing to take away
+            self._pipe.unlink()
 
     def close(self) -> None:
         """Stop reading; the pipe stays for whoever adopts the program."""

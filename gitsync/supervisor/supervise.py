@@ -199,11 +199,13 @@ class Supervised:
             try:
                 await self._run()
                 return
-            except Exception:  # whatever it is, it must not end the care for this agent
+            except Exception as error:  # whatever it is, it must not end the care for this agent
                 log.exception("looking after agent %s failed", self.spec.name)
                 if self._program is not None:
                     await self._end(self._program)
-                await self._pause(self.settings.backoff * 5)
+                again = self.settings.backoff * 5
+                self._show("waiting", f"looking after it failed: {error}; again in {again:g} s")
+                await self._pause(again)
 
     async def _run(self) -> None:
         while self._wanted():
@@ -254,6 +256,8 @@ class Supervised:
         except OSError as error:
             self._output.finish()
             why = f"folder {cwd} does not exist" if not cwd.is_dir() else error.strerror or str(error)
+            if isinstance(error.filename, str) and self._place.logs in (at := Path(error.filename), at.parent):
+                why = f"{why}: {error.filename}"  # not the program's fault
             return f"cannot start {argv[0]!r}: {why}"
         self._program = program
         self._taken = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -101,6 +102,21 @@ async def test_ten_that_crash_at_once_leave_the_others_alone(tmp_path: Path, pro
         assert outcome.reply == f"done by {pid}"
         assert there["tested"]["state"] == "online"
         assert len(there.registry.blockers()) == 10
+
+
+async def test_where_its_output_cannot_go_a_person_is_told(tmp_path: Path, program: Make) -> None:
+    async with world(tmp_path, program(), program(name="inbox", kind="inbox", start=())) as there:
+        await there.state("online")
+        logs = tmp_path / "logs"
+        await there.registry.stop("tested")
+        shutil.rmtree(logs)
+        logs.write_text("not a folder")
+        await there.registry.start("tested")
+        crashed = await there.state("crashed")
+        assert f"File exists: {logs}" in crashed["word"]
+        logs.unlink()
+        await there.registry.start("tested")
+        await there.state("online")
 
 
 async def test_a_program_that_is_not_there(tmp_path: Path, program: Make) -> None:
