@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,7 +20,10 @@ from pathlib import Path
 from benchmarks.measure import Row, Samples, ms, timed
 from benchmarks.standing import LIMIT_MB, resident
 from benchmarks.world import World, world
+from gitsync.agents.spec import AgentSpec
+from gitsync.balancing import Load, choose
 from gitsync.demo.computer import Computer
+from gitsync.routing import route
 
 CLIENTS = 200
 RATE = 500.0
@@ -27,6 +31,8 @@ RATE = 500.0
 AGENTS = 200
 EACH_SECOND = 1.0
 """Messages that each of the agents sends in a second."""
+CHECKED = 30.0
+"""Seconds between two health checks of an agent, as is the default."""
 BATCHES = 20
 BATCH = 100
 SPEED = "Coordinator"
@@ -230,6 +236,7 @@ async def exchange(seconds: float) -> list[Row]:
                     await asyncio.sleep(0.3)  # the ends of these are still being written down
                 lost |= await agents.all_came(batched)
             memory = _memory(computer, f"with {AGENTS} agents, after the exchange")
+            checks = await _checks(computer)
     p99 = took.percentile(99)
     return [
         Row(
@@ -251,7 +258,34 @@ async def exchange(seconds: float) -> list[Row]:
             batches.p95 < 0.05,
         ),
         memory,
+        checks,
+        _decision(),
     ]
+
+
+async def _checks(computer: Computer) -> Row:
+    """Measure what the process takes of the processor while nothing happens but one round of health checks."""
+    assert computer.daemon is not None
+    before = _processor(computer.daemon.pid)
+    await asyncio.sleep(CHECKED)
+    share = (_processor(computer.daemon.pid) - before) / CHECKED
+    return Row(
+        SPEED, f"{AGENTS} agents checked every {CHECKED:g} s", f"{share:.1%} of a core", "", None, "< 5 %", share < 0.05
+    )
+
+
+def _processor(pid: int) -> float:
+    """Return the processor time of a process in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _decision() -> Row:
+    """Measure who may take a message, and which of them gets it now, where all of the agents may."""
+    specs = [AgentSpec(name=f"agent-{n}", kind="inbox", types=("work",)) for n in range(AGENTS)]
+    loads = {spec.name: Load(queued=n % 7, latency=0.001 * (n % 11)) for n, spec in enumerate(specs)}
+    took = Samples([timed(lambda: choose(route("", "work", specs, {}, (), "2").agents, loads)) for _ in range(500)])
+    return Row(SPEED, f"routing decision among {AGENTS} agents", took.short(), "", None, "< 1 ms", took.p95 < 0.001)
 
 
 async def _disk(folder: Path, name: str) -> Samples:
