@@ -35,7 +35,10 @@ class Candidate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Allow a sender (machine id, person, or `*`) some agents and types; empty or `*` means all of them."""
+    """Allow a sender some agents and types; empty or `*` means all of them.
+
+    The sender is a machine (`2`: whatever it sends), one agent of a machine (`2/coder`), a person, or `*`.
+    """
 
     sender: str
     agents: tuple[str, ...] = ()
@@ -63,10 +66,13 @@ def route(
     policies: Sequence[Policy],
     sender_machine: str,
     *,
+    sender: str = "",
     text: str = "",
     route_all: Collection[str] = (),
 ) -> Route:
     """Choose the agents for a message that is addressed to this machine; `text` is its subject and body.
+
+    `sender_machine` says whose the message is, `sender` who it says wrote it: a machine's agent, or a person.
 
     R1  the message names an agent      that one, or refused
     R2  a route names the type          the route's agents that exist here; each of them for a type in `route_all`
@@ -97,7 +103,8 @@ def route(
     else:
         return Route((), None, "R6: no agent takes it, it waits in the inbox")
     bound = bool(to_agent) and to_agent not in routes.get(type, ())
-    objections = {name: _objection(here[name], type, policies, sender_machine, bound) for name in chosen}
+    senders = (sender_machine, sender)
+    objections = {name: _objection(here[name], type, policies, senders, bound) for name in chosen}
     allowed = tuple(name for name in chosen if not objections[name])
     if not allowed:
         return Route((), objections[chosen[0]], reason)
@@ -123,19 +130,34 @@ def _specialists(agents: Sequence[Candidate], text: str) -> tuple[list[str], lis
     return best, sorted(frozenset().union(*(shared[name] for name in best)))
 
 
-def _objection(agent: Candidate, kind: str, policies: Sequence[Policy], sender: str, named: bool) -> str:
-    """Say why a sender may not have this; empty when it may."""
-    rules = [rule for rule in policies if _covers(rule, agent.name, kind, sender)]
+def _objection(agent: Candidate, kind: str, policies: Sequence[Policy], senders: Sequence[str], named: bool) -> str:
+    """Say why a sender may not have this, and by which rule; empty when it may."""
+    rules = [rule for rule in policies if _covers(rule, agent.name, kind, senders)]
     if policies and not rules:
         what = f"work of type {kind}" if kind else "work"
-        return f"no policy lets {sender} have {what} done by {agent.name}"
+        who = senders[1] or senders[0]
+        return f"no policy lets {who} have {what} done by {agent.name}: {_nearest(agent.name, policies, senders)}"
     if named and kind and agent.types and kind not in agent.types and not any(kind in rule.types for rule in rules):
         return f"agent {agent.name} takes only {', '.join(agent.types)}, not {kind}"
     return ""
 
 
-def _covers(rule: Policy, agent: str, kind: str, sender: str) -> bool:
-    return rule.sender.lower() in ("*", sender.lower()) and _lists(rule.agents, agent) and _lists(rule.types, kind)
+def _nearest(agent: str, policies: Sequence[Policy], senders: Sequence[str]) -> str:
+    """Name the rule that came nearest to allowing it, by its place in the settings."""
+    own = [(number, rule) for number, rule in enumerate(policies, 1) if _is_for(rule, senders)]
+    if not own:
+        return "no rule is for this sender"
+    number, rule = next(((number, rule) for number, rule in own if _lists(rule.agents, agent)), own[0])
+    allowed = f"only {', '.join(rule.types)}" if _lists(rule.agents, agent) else f"only {', '.join(rule.agents)}"
+    return f"rule {number}, for {rule.sender}, allows {allowed}"
+
+
+def _covers(rule: Policy, agent: str, kind: str, senders: Sequence[str]) -> bool:
+    return _is_for(rule, senders) and _lists(rule.agents, agent) and _lists(rule.types, kind)
+
+
+def _is_for(rule: Policy, senders: Sequence[str]) -> bool:
+    return rule.sender == "*" or rule.sender.lower() in {one.lower() for one in senders if one}
 
 
 def _lists(names: Sequence[str], name: str) -> bool:

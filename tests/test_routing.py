@@ -124,3 +124,41 @@ def test_laws(to, kind, here, routes, rules, sender) -> None:  # type: ignore[no
     # More rules never take away what fewer allow, once there is one.
     if rules:
         assert set(found.agents) <= set(route(to, kind, here, routes, [*rules, Policy("*")], sender).agents)
+
+
+@pytest.mark.parametrize(
+    ("rule", "machine", "sender", "allowed"),
+    [
+        (Policy("1"), "1", "1/mechanic", True),
+        (Policy("1/mechanic"), "1", "1/mechanic", True),
+        (Policy("1/Mechanic"), "1", "1/mechanic", True),
+        (Policy("1/mechanic"), "1", "1/other", False),
+        (Policy("1/mechanic"), "1", "1", False),
+        (Policy("1/mechanic"), "3", "3/mechanic", False),
+        (Policy("jesse"), "jesse", "jesse", True),
+        (Policy(""), "1", "", False),
+        (Policy("*"), "9", "9/x", True),
+    ],
+)
+def test_a_rule_is_for_a_machine_one_of_its_agents_or_a_person(
+    rule: Policy, machine: str, sender: str, allowed: bool
+) -> None:
+    found = route("mechanic", "", HERE, {}, (rule,), machine, sender=sender)
+    assert (found.refused is None) is allowed
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ((Policy("3"),), "no rule is for this sender"),
+        ((Policy("3"), Policy("1", ("coder",))), "rule 2, for 1, allows only coder"),
+        (
+            (Policy("1", ("coder",)), Policy("1", ("builder",), ("fix", "review"))),
+            "rule 2, for 1, allows only fix, review",
+        ),
+    ],
+)
+def test_a_refusal_names_the_rule(rules: tuple[Policy, ...], says: str) -> None:
+    found = route("builder", "build", HERE, {}, rules, "1", sender="1/mechanic")
+    assert found.agents == ()
+    assert found.refused == f"no policy lets 1/mechanic have work of type build done by builder: {says}"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gitsync.agents.spec import AgentSpec
 from gitsync.dispatch.settings import DispatchSettings
-from gitsync.ledger.values import Intent
+from gitsync.ledger.values import ASKED_BY, Intent
 from gitsync.protocol.message import PRIORITIES, Message
 from gitsync.routing import INBOX, Route, route
 
@@ -75,6 +75,14 @@ def automatic(message: Message) -> bool:
     return any(name.lower() == AUTO.lower() and value.strip().lower() == REPLIED for name, value in message.fields)
 
 
+def author(envelope: Envelope) -> str:
+    """Return who wrote a message, as policies and limits name them; who asked for a task, not what carries it here."""
+    if envelope.local:
+        asked = next((value for name, value in envelope.message.fields if name == ASKED_BY), "")
+        return asked or envelope.message.sender
+    return envelope.message.sender
+
+
 def decide(
     envelope: Envelope,
     target: str,
@@ -105,6 +113,7 @@ def decide(
         settings.routes,
         settings.policies,
         envelope.sender,
+        sender=author(envelope),
         text=f"{message.subject}\n{message.body}",
     )
     if found.refused is not None:

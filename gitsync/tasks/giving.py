@@ -27,6 +27,7 @@ class Giving(Keeping):
             rules.routes,
             rules.policies,
             sender.partition("/")[0],
+            sender=sender,
             text=f"{subject}\n{content}",
             route_all=rules.route_all,
         )
