@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gitsync import clock
+from gitsync.config.faults import fault
 from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_ERROR, EXIT_OK, EXIT_REFUSED, EXIT_TRY_LATER
 from gitsync.git.repo import Mailbox
@@ -50,8 +51,9 @@ class Opened:
     def __init__(self, settings: Settings) -> None:
         sync = settings.sync
         self.settings = settings
-        self.journal = Journal(settings.journal_file)
-        self.ledger = Ledger(settings.ledger_file)
+        self.fault = fault()
+        self.journal = Journal(settings.journal_file, fault=self.fault)
+        self.ledger = Ledger(settings.ledger_file, fault=self.fault)
         self.mailbox = Mailbox(settings.mailbox, sync.branch, sync.remote, network_timeout=sync.network_timeout)
         self.seen: dict[str, str] = {}
         """The last sign of life of each machine by its ref; other threads may read it."""
@@ -76,7 +78,6 @@ class Opened:
         """
 
         # Imported here: a command that only reads does without the engine and its merging, which take 60 ms to load.
-        from gitsync.config.faults import fault
         from gitsync.sync.engine import Engine
 
         def on_tip(tip: str) -> int:
@@ -100,7 +101,7 @@ class Opened:
             self.settings.machine,
             facts=Facts(final=self.ledger.final, untouched=self._untouched, status=status),
             on_tip=on_tip,
-            fault=fault(),
+            fault=self.fault,
         )
         return self._engine
 

@@ -11,7 +11,6 @@ from gitsync import clock
 from gitsync.agents.base import Agent
 from gitsync.agents.environment import process_environment
 from gitsync.agents.opening import open_agents
-from gitsync.config.faults import fault
 from gitsync.config.read import read_agent
 from gitsync.config.settings import Settings
 from gitsync.daemon.syncing import Syncing
@@ -86,7 +85,7 @@ class Delivering:
             refresh=self._refresh,
             changed=self._syncing.pending,
             allowed=self._may_act,
-            fault=fault(),
+            fault=opened.fault,
             observe=self._on_event,
             failed=registry.failed,
         )

@@ -15,6 +15,7 @@ from gitsync.dispatch.books import Books
 from gitsync.dispatch.claims import Claim, Claims
 from gitsync.dispatch.decide import Envelope, Settle
 from gitsync.dispatch.events import Event, Running, Teller
+from gitsync.dispatch.faults import FaultPoint, nothing
 from gitsync.dispatch.handover import Handover
 from gitsync.dispatch.lanes import Job, Lanes
 from gitsync.dispatch.settings import DispatchSettings
@@ -47,7 +48,7 @@ class Dispatcher:
         refresh: Callable[[], Awaitable[bool]] | None = None,
         changed: Callable[[], None] = lambda: None,
         allowed: Callable[[], bool] = lambda: True,
-        fault: Callable[[str], None] = lambda _point: None,
+        fault: FaultPoint = nothing,
         observe: Callable[[Event], None] = lambda _event: None,
         failed: Callable[[str], None] = lambda _agent: None,
     ) -> None:
@@ -87,6 +88,7 @@ class Dispatcher:
             fault=fault,
         )
         self._refresh = refresh
+        self._fault = fault
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: set[str] = set()
         self._able: frozenset[str] = frozenset()
@@ -107,8 +109,10 @@ class Dispatcher:
         """
         for intent in await self._books.started():
             spec = self._specs.get(intent.agent)
+            self._fault("7-recovering")
             again = spec is not None and (spec.idempotent or spec.kind == "inbox")
             await self._handover.abandon(intent, again, "gitsync ended in the middle of it")
+        self._fault("7-recovered")
 
     async def consider(self) -> None:
         """Start whatever may start; safe to call often. Calls during a call make one more round, not many."""
@@ -194,6 +198,7 @@ class Dispatcher:
         waited = [(job, job.turns) for job in self._lanes if not job.running]
         self._ended.clear()
         arrived = list(await asyncio.to_thread(self._candidates))
+        self._fault("7-looked")
         keys = {envelope.key for envelope in arrived}
         for job, turns in waited:
             if job.turns == turns and job.envelope.key not in keys:

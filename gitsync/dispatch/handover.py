@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitsync import clock
-from gitsync.agents.base import Agent, Outcome
+from gitsync.agents.base import Agent, Delivery, Outcome
 from gitsync.dispatch.arrivals import Threads
 from gitsync.dispatch.books import Books
 from gitsync.dispatch.decide import backoff
 from gitsync.dispatch.events import Teller
+from gitsync.dispatch.faults import DURING, FaultPoint, nothing
 from gitsync.dispatch.lanes import Job, Lanes
 from gitsync.dispatch.papers import delivery
 from gitsync.dispatch.settings import DispatchSettings
@@ -51,7 +52,7 @@ class Handover:
         still_ours: Callable[[Job], Awaitable[bool | None]],
         changed: Callable[[], None],
         failed: Callable[[str], None],
-        fault: Callable[[str], None],
+        fault: FaultPoint,
     ) -> None:
         self._agents = agents
         self._settings = settings
@@ -76,6 +77,7 @@ class Handover:
                     return self._drop(job) if ours is False else self._later(job)
             # Only a model is given the thread; the others find it with `gitsync thread`.
             thread = await self._thread(job.envelope.message) if self._agents[job.agent].kind == "claude" else []
+            self._fault("7-chosen")
             stage = "begun"
             if not await self._books.begin(job, idempotent=self._agents[job.agent].spec.idempotent):
                 self._standing.end(job, None)
@@ -87,7 +89,7 @@ class Handover:
             stage = "given"
             before = clock.monotonic()
             try:
-                outcome = await self._agents[job.agent].deliver(given)
+                outcome = await self._call(job.agent, given)
             except Exception as error:  # a defect of an agent's own must not stop the others
                 log.exception("agent %s", job.agent)
                 outcome = Outcome(kind="uncertain", reason=f"{type(error).__name__}: {error}")
@@ -105,6 +107,19 @@ class Handover:
             log.exception("message %s could not be handed over", job.envelope.message.id)
             self._standing.end(job, None)
             return self._later(job)
+
+    async def _call(self, agent: str, given: Delivery) -> Outcome:
+        if self._fault is nothing:
+            return await self._agents[agent].deliver(given)
+        called = asyncio.ensure_future(self._agents[agent].deliver(given))
+        try:
+            if not (await asyncio.wait([called], timeout=DURING))[0]:
+                self._fault("7-calling")
+            return await called
+        finally:
+            if not called.done():
+                called.cancel()
+                await asyncio.wait([called])
 
     async def abandon(self, intent: Intent, again: bool, reason: str) -> None:
         """Write that a hand-over was cut off."""
@@ -149,6 +164,7 @@ class Handover:
         pause = backoff(job.tries[agent], settings.backoff, settings.longest_backoff, outcome.retry_after)
         job.pauses[agent] = clock.unix() + pause
         await self._books.retry(job, outcome, job.pauses[agent])
+        self._fault("7-retried")
         self._teller.tell("retry", job, state="retry", reason=outcome.reason)
         job.attempt += 1
         job.planned, job.choices, job.bound = agent, choices, bound

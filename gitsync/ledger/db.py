@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitsync.errors import GitsyncError
+from gitsync.ledger.faults import FaultPoint, nothing
 
 Connection = sqlite3.Connection
 Record = sqlite3.Row
@@ -37,8 +38,13 @@ class Database:
     at power loss, never their consistency. Files are made 0600. Other processes may use the file at the same time.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[str], *, durable: bool) -> None:
+    def __init__(
+        self, path: Path, migrations: Sequence[str], *, durable: bool, fault: FaultPoint = nothing, name: str = ""
+    ) -> None:
+        """Open the file; `fault` is called at the points that begin with `name`."""
         self.path = path
+        self._fault = None if fault is nothing else fault
+        self._name = name
         self.created = False
         self._migrations = migrations
         self._durable = durable
@@ -48,6 +54,7 @@ class Database:
         self._file: tuple[int, int] | None = None
         with self._lock:
             self._open()
+        self._pass("opened")
 
     def close(self) -> None:
         """Close the connection; closing twice is fine."""
@@ -79,7 +86,9 @@ class Database:
                 raise self._failure(error) from error
             self._depth = 1
             try:
+                self._pass("begun")
                 yield conn
+                self._pass("written")
                 conn.execute("COMMIT")
             except BaseException as error:
                 _rollback(conn)
@@ -88,6 +97,7 @@ class Database:
                 raise
             finally:
                 self._depth = 0
+        self._pass("committed")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -97,6 +107,16 @@ class Database:
                 yield self._connection()
             except sqlite3.Error as error:
                 raise self._failure(error) from error
+
+    def _pass(self, step: str) -> None:
+        if self._fault is None:
+            return
+        try:
+            self._fault(f"{self._name}-{step}")
+        except OSError as error:
+            raise StoreFailed(
+                f"cannot write {self.path}", "the disk is full", "make room and try again; nothing was lost"
+            ) from error
 
     def _connection(self) -> Connection:
         if self._conn is None:

@@ -8,6 +8,7 @@ from typing import Self
 
 from gitsync.ledger import folder, intents, queue, tasks
 from gitsync.ledger.db import Database
+from gitsync.ledger.faults import FaultPoint, nothing
 
 MIGRATIONS = (queue.SCHEMA + folder.SCHEMA + intents.SCHEMA, tasks.SCHEMA)
 
@@ -20,8 +21,8 @@ class Journal(queue.Queue, folder.Folder, intents.Intents, tasks.TaskRows):
     remedy, and then nothing was written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.db = Database(path, MIGRATIONS, durable=True)
+    def __init__(self, path: Path, *, fault: FaultPoint = nothing) -> None:
+        self.db = Database(path, MIGRATIONS, durable=True, fault=fault, name="8-journal")
         self.path = path
         self.fresh = self.db.created
 

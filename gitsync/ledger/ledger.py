@@ -13,6 +13,7 @@ from pathlib import Path
 from gitsync.ledger import rows
 from gitsync.ledger.apply import apply_batch
 from gitsync.ledger.db import Database, Record, StoreBroken, StoreNewer, in_chunks, marks, path_text, text
+from gitsync.ledger.faults import FaultPoint, nothing
 from gitsync.ledger.values import Amendment, Batch, MachinePage, Row, Told, Trouble
 from gitsync.protocol.receipts import FINAL, Receipt
 
@@ -22,8 +23,9 @@ COUNTED = ("messages", "mine", "open", "receipts", "machines", "troubles")
 class Ledger:
     """Index messages, threads, receipts and pages of the branch. All methods may be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, fault: FaultPoint = nothing) -> None:
         self.path = path
+        self._fault = fault
         self.rebuilds = 0
         self._db = self._open()
 
@@ -262,12 +264,12 @@ class Ledger:
 
     def _open(self) -> Database:
         try:
-            found = Database(self.path, (rows.SCHEMA,), durable=False)
+            found = Database(self.path, (rows.SCHEMA,), durable=False, fault=self._fault, name="9-ledger")
         except (StoreBroken, StoreNewer):
             self.rebuilds += 1
             for suffix in ("", "-wal", "-shm", "-journal"):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-            return Database(self.path, (rows.SCHEMA,), durable=False)
+            return Database(self.path, (rows.SCHEMA,), durable=False, fault=self._fault, name="9-ledger")
         self._db = found
         if not found.created and self._meta("layout") not in (None, rows.LAYOUT):
             self.rebuilds += 1

@@ -188,7 +188,9 @@ class Engine:
         if self._started and not self._materialise.interrupted:
             return
         self._mailbox.clear_stale_locks()
+        self._fault("0-locks")
         self._materialise.recover()
+        self._fault("0-recovered")
         self._started = True
 
     def _bring(self, run: Cycle) -> None:
@@ -213,6 +215,7 @@ class Engine:
         old, new = self._known.tree(run.local), self._known.tree(tip)
         todo = wanted(self._mailbox, old, new, run.captured.stale, skip)
         self._materialise.pass_over(old, new, skip)
+        self._fault("6-bringing")
         try:
             placed = self._materialise.place(todo)
             if placed.surprised:
@@ -227,6 +230,7 @@ class Engine:
                 self._fault("6-ref")
                 run.local = tip
             self._known.set_materialised(tip)
+            self._fault("6-noted")
             self._capture.look(new)
             self._fault("6-done")
         except FolderPaused as error:

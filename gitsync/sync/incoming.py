@@ -48,15 +48,18 @@ class Incoming:
 
     def pull(self, run: Cycle) -> None:
         """Fetch and plan; raises Halted where a person must decide, RemoteAway, AuthFailed, GitFailed."""
+        self._fault("2-asking")
         fetched = self._mailbox.fetch()
         self._known.reached(run)
         self._fault("2-fetched")
         if self._attempts.settle(fetched.tip):
             run.ops = self._journal.pending()
+        self._fault("3-settled")
         self._plan(run, fetched)
         self._fault("3-planned")
         if run.tip is not None:
             run.received += self._known.tell(run.tip)
+            self._fault("3-told")
         doubled = self._presence.look(fetched.machine, self._builder.page(run.tip))
         if doubled is not None:
             if (update := self._presence.contest()) is not None:

@@ -18,7 +18,7 @@ from gitsync.ledger.journal import Journal
 from gitsync.ledger.values import Place
 from gitsync.sync.capture import Capture, Edit
 from gitsync.sync.exchange import nobody_writes, place_new, swap
-from gitsync.sync.faults import FaultPoint
+from gitsync.sync.faults import FaultPoint, nothing
 from gitsync.sync.folder import read_file
 
 LOOKS = (2.0, 60.0)
@@ -127,6 +127,7 @@ class Materialise:
             self._journal.add_bases(done)
             self._journal.end_places(rows)
         self.interrupted = False
+        self._fault("6-place-ended")
 
     def _one(self, path: str, held: str | None, entry: Entry | None, name: str, result: Placed) -> bool:
         target = f"{self._root}/{path}"
@@ -142,6 +143,7 @@ class Materialise:
             os.rename(target, name)
             self._fault("6-place-exchanged")
             self._came_out(path, held, name, result)
+            self._fault("6-place-out")
             self._prune(path)
             return True
         self._write(name, self._mailbox.blob(entry.sha), executable=entry.mode == EXECUTABLE)
@@ -165,6 +167,7 @@ class Materialise:
             return False
         self._fault("6-place-exchanged")
         self._came_out(path, held, name, result)
+        self._fault("6-place-out")
         return placed
 
     def _parents(self, path: str, *, make: bool) -> bool:
@@ -200,6 +203,9 @@ class Materialise:
         )
         try:
             view = memoryview(data)
+            if self._fault is not nothing:
+                view = view[os.write(fd, view[: len(view) // 2]) :]
+                self._fault("6-place-half")
             while view:
                 view = view[os.write(fd, view) :]
             os.fsync(fd)
@@ -289,6 +295,7 @@ class Materialise:
         for row in self._journal.places():
             for name in (row.temp, f"{row.temp}.old"):
                 self._settle(row, name)
+            self._fault("0-settled")
             held = self._read(f"{self._root}/{row.path}")
             if row.new is not None and held is not None and self._mailbox.hash_blob(held) == row.new:
                 bases.append((row.path, row.new))
@@ -323,6 +330,7 @@ class Materialise:
         keep = f"{self._store}/displaced/{os.path.basename(name)}"
         os.makedirs(os.path.dirname(keep), mode=0o700, exist_ok=True)
         os.rename(name, keep)
+        self._fault("6-place-kept")
         return self._journal.displace(path, keep, held or "")
 
 

@@ -161,6 +161,7 @@ class Outgoing:
         self._known.preflight()
         self._mailbox.let_gc_end()
         waiting = {seq for attempt in self._journal.attempts() for seq in attempt.seqs}
+        self._fault("4-judged")
         work = Work(
             ops=run.ops,
             edits=run.captured.edits,
@@ -181,7 +182,9 @@ class Outgoing:
             self._known.rescue("commits", run.local)
         if not self._mailbox.keep("attempt", draft.tip):
             raise LostRace("somebody's gc took what was just written")
+        self._fault("4-kept")
         self._attempts.note_captured(run, draft.tip)
+        self._fault("4-noted")
         self._journal.attempted(draft.tip, run.tip or "", built.seqs)
         self._fault("5-attempted")
         self._send(run, built, draft.tip)
@@ -201,6 +204,7 @@ class Outgoing:
             self._parked = None
             if built.sent:
                 give_way(run)
+            self._fault("5-answered")
             self._landed(run, built, commit)
             self._fault("5-landed")
             return
@@ -226,6 +230,8 @@ class Outgoing:
                     self._journal.landed(built.seqs, commit)
                 self._attempts.promote(commit)
                 self._journal.forget_attempts([attempt.commit for attempt in self._journal.attempts()])
+                self._fault("5-landing")
+            self._fault("5-settled")
             self._take_displaced(run)
         run.pushed += len(built.draft.commits)
         run.sent += built.sent
@@ -256,7 +262,9 @@ class Outgoing:
         update = self._presence.alone(clock.monotonic())
         if update is None:
             return
+        self._fault("5-beating")
         [answer] = self._mailbox.push([update])
+        self._fault("5-beaten")
         self._known.reached(run)
         self._tempo.attempted(clock.monotonic())
         self._presence.told(answer, clock.monotonic())

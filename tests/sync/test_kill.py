@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,9 +18,14 @@ ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.faults
 
+ELSEWHERE = {"0-settled", "5-beating", "5-beaten", "6-place-kept"}
+"""What this story does not pass: it needs a former crash, nothing to push, a file held open. See `tests/campaign`."""
+ALL = [point for point in POINTS if point not in ELSEWHERE]
+PLAYED = ALL if "GITSYNC_SEEDS" in os.environ else ALL[1::2]
+
 
 @pytest.mark.faults
-@pytest.mark.parametrize(("point", "count"), [*((point, 1) for point in POINTS), ("6-place-exchanged", 2)])
+@pytest.mark.parametrize(("point", "count"), [*((point, 1) for point in PLAYED), ("6-place-exchanged", 2)])
 def test_2_killed(world: World, point: str, count: int) -> None:
     one, two = pair(world)
     page = "messages/2_TO_1.md"
