@@ -52,6 +52,8 @@ class AgentSpec:
     cwd: str = ""
     """Where a program runs, relative to the root; empty: the root itself."""
     amendments: bool = False
+    verify: str = "off"
+    """What is asked of a message before this agent gets it: one of `gitsync.verifying.LEVELS`."""
     specialty: str = ""
     max_output: int = 1 << 20
     """How much of an answer is kept; a flood beyond it is drained, far beyond it ended."""

@@ -21,6 +21,7 @@ from gitsync.routing import INBOX, Policy
 from gitsync.supervisor.settings import SuperviseSettings
 from gitsync.sync.settings import SyncSettings
 from gitsync.tasks.values import TaskSettings
+from gitsync.verifying import Demand
 
 DEFAULT_MAILBOX = "coordination"
 
@@ -83,6 +84,7 @@ class _Reader:
                 raise self._error(at, "sync.fastest is longer than sync.slowest", "", "swap or change them")
         agents = self.agents()
         routes, route_all = self._routes(agents)
+        policies, demands = self._policies(agents)
         return Settings(
             root=root,
             mailbox=root / mailbox,
@@ -92,7 +94,8 @@ class _Reader:
             agents=agents,
             routes=routes,
             route_all=route_all,
-            policies=self._policies(agents),
+            policies=policies,
+            demands=demands,
             dispatch=DispatchOptions(**self._table("dispatch", tables.DISPATCH)),
             tasks=TaskSettings(**self._table("tasks", tables.TASKS)),
             supervise=SuperviseSettings(**self._table("supervise", tables.SUPERVISE)),
@@ -214,8 +217,9 @@ class _Reader:
             routes[kind] = self._agent_names(value, here, f"routes.{kind}", agents)
         return routes, frozenset(everybody)
 
-    def _policies(self, agents: Sequence[AgentSpec]) -> tuple[Policy, ...]:
-        policies = []
+    def _policies(self, agents: Sequence[AgentSpec]) -> tuple[tuple[Policy, ...], tuple[Demand, ...]]:
+        policies: list[Policy] = []
+        demands: list[Demand] = []
         for index, row in enumerate(self._rows("policy", "[[policy]]")):
             here: KeyPath = ("policy", index)
             values = self._values(row, tables.POLICY, here, "policy")
@@ -224,8 +228,13 @@ class _Reader:
                     here, "policy.from is missing", "a rule says whom it is for", 'add from = "2" or from = "*"'
                 )
             names = self._agent_names(row.get("agents", []), (*here, "agents"), "policy.agents", agents)
-            policies.append(Policy(str(values["from"]), names, tuple(values.get("types", ()))))
-        return tuple(policies)
+            types = tuple(values.get("types", ()))
+            if "verify" in values:
+                demands.append(Demand(str(values["from"]), str(values["verify"]), names, types))
+            # A rule that only says how its sender is to be verified allows nothing, and so forbids nobody else.
+            if "verify" not in values or "agents" in values or "types" in values:
+                policies.append(Policy(str(values["from"]), names, types))
+        return tuple(policies), tuple(demands)
 
     def _agent_names(self, value: object, at: KeyPath, label: str, agents: Sequence[AgentSpec]) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from gitsync.supervisor.settings import SuperviseSettings
 from gitsync.tasks.values import Rules, TaskSettings
+from gitsync.verifying import Rules as Verification
 
 if TYPE_CHECKING:
     from gitsync.agents.spec import AgentSpec
     from gitsync.protocol.identity import Machine
     from gitsync.routing import Policy
     from gitsync.sync.settings import SyncSettings
+    from gitsync.verifying import Demand
 
 STATE_DIR = ".gitsync"
 SETTINGS_FILE = "config.toml"
@@ -63,6 +65,8 @@ class Settings:
     route_all: frozenset[str] = frozenset()
     """The types that each agent of their route gets, not one of them."""
     policies: tuple[Policy, ...] = ()
+    demands: tuple[Demand, ...] = ()
+    """How some senders are to be verified, beyond what `sync.verify` asks of all."""
     dispatch: DispatchOptions = DispatchOptions()
     tasks: TaskSettings = field(default_factory=TaskSettings)
     supervise: SuperviseSettings = field(default_factory=SuperviseSettings)
@@ -73,6 +77,12 @@ class Settings:
     def rules(self) -> Rules:
         """Who takes what task on this machine."""
         return Rules(agents=self.agents, routes=self.routes, route_all=self.route_all, policies=self.policies)
+
+    @property
+    def verification(self) -> Verification:
+        """What is asked on this machine of what others sent, before it counts."""
+        asked = {spec.name: spec.verify for spec in self.agents if spec.verify != "off"}
+        return Verification(self.sync.verify, self.demands, asked)
 
     @property
     def state_dir(self) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gitsync.agents.spec import KINDS
 from gitsync.config import checks
 from gitsync.config.checks import Check
+from gitsync.verifying import LEVELS
 
 Table = Mapping[str, Check]
 
@@ -31,6 +32,7 @@ SYNC: Table = {
     "network_timeout": checks.duration(0.1, 3600),
     "push_budget": checks.number(0.1, 100_000),
     "machine_ref_every": checks.duration(1, 7 * DAY),
+    "verify": checks.one_of(*LEVELS),
     "max_file": checks.size(64 * 1024, 8 * 1024 * 1024),  # no reader takes more (PROTOCOL 1)
 }
 
@@ -77,6 +79,7 @@ POLICY: Table = {
     "from": checks.text(empty=False),
     "agents": checks.texts(),
     "types": checks.texts(),
+    "verify": checks.one_of(*LEVELS),
 }
 
 _ANY_AGENT: Table = {
@@ -87,6 +90,7 @@ _ANY_AGENT: Table = {
     "default": checks.boolean,
     "amendments": checks.boolean,
     "idempotent": checks.boolean,
+    "verify": checks.one_of(*LEVELS),
 }
 
 _WORKING_AGENT: Table = {

@@ -26,6 +26,8 @@ class SyncSettings:
     """A branch push takes the machine ref along when the last beat is older than this."""
     install_refresh: float = 6 * 3600.0
     max_file: int = MAX_FILE
+    verify: str = "off"
+    """What is asked of what others sent before it counts: one of `gitsync.verifying.LEVELS`."""
     rotate_above: int = 64 * 1024
     races: int = 12
     """Lost races in one cycle before the rest is left to the next one."""
