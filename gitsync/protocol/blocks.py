@@ -32,6 +32,7 @@ _LINE = rf"(?:{_START}|{_END}|{_FENCE})"
 # Both begin with a fixed byte, so that the regex engine skips ordinary lines at the speed of memchr.
 _FIRST = re.compile(_LINE.encode())
 _LATER = re.compile(rf"\n{_LINE}".encode())
+_SSHSIG = re.compile(rb"[ \t]sshsig=([A-Za-z0-9+/]+={0,2})(?=[ \t]|-->)")
 _START_LINE = re.compile(_START.encode())
 _END_LINE = re.compile(_END.encode())
 
@@ -51,6 +52,11 @@ class Block:
     id: str
     inner: bytes
     closed: bool
+
+    @property
+    def sshsig(self) -> str:
+        """The signature in the end line, in base64; empty where there is none."""
+        return signature_in(self.raw) if self.closed else ""
 
 
 Segment = Free | Block
@@ -131,9 +137,14 @@ def find(data: bytes, message_id: str) -> Block | None:
 
 def content_hash(data: bytes) -> str:
     """Name a content by 16 hex digits; line ends, blanks before them and blank lines at the end do not count."""
+    return hashlib.sha256(counted(data)).hexdigest()[:16]
+
+
+def counted(data: bytes) -> bytes:
+    """Give the bytes of a text that count: no line ends but `\\n`, no blanks before them, no blank lines at the end."""
     if b"\r" in data or b" \n" in data or b"\t\n" in data or data.endswith((b" ", b"\t")):
         data = b"\n".join([line.rstrip(b" \t\r") for line in data.split(b"\n")])
-    return hashlib.sha256(data.rstrip(b"\n")).hexdigest()[:16]
+    return data.rstrip(b"\n")
 
 
 def open_fence(data: bytes) -> bytes:
@@ -167,6 +178,32 @@ def start_line(message_id: str) -> bytes:
 
 
 END_LINE = b"<!-- /msg -->\n"
+
+
+def end_line(sshsig: str = "") -> bytes:
+    """Write the end line of a block, with its signature in base64 where it has one."""
+    return f"<!-- /msg sshsig={sshsig} -->\n".encode("ascii") if sshsig else END_LINE
+
+
+def signature_in(raw: bytes) -> str:
+    """Give the signature in the last line of a closed block, in base64; empty where there is none."""
+    last = raw[raw.rfind(b"\n", 0, len(raw) - 1) + 1 :]
+    if b"sshsig=" not in last:
+        return ""
+    match = _SSHSIG.search(last)
+    return match[1].decode("ascii") if match else ""
+
+
+def signed(raw: bytes, sshsig: str) -> bytes:
+    """Give a block with this signature in its end line, in place of the one that may be there.
+
+    Raise ValueError where the bytes are not one closed block.
+    """
+    segments = parse(raw)
+    if len(segments) != 1 or not isinstance(segments[0], Block) or not segments[0].closed:
+        raise ValueError("not one whole block")
+    at = raw.rfind(b"\n", 0, len(raw) - 1) + 1
+    return raw[:at] + end_line(sshsig)
 
 
 def _marked_lines(data: bytes) -> Iterator[tuple[int, re.Match[bytes]]]:

@@ -3,7 +3,9 @@
     - 2026-11-20T06:45:12Z · <id> · from 1 · to builder · done · attempt 1 · 2.3 s · reply <id> — reason
 
 Fields that are absent are left out. In values a backslash escapes separators (`\\d` for the dot, `\\m` for the
-dash), backslashes, control characters and blanks at either end, so that no value can be mistaken for a part.
+dash), backslashes, control characters, the opening of a comment and blanks at either end, so that no value can be
+mistaken for a part. A signature stands behind the line in a comment, ` <!-- sshsig=… -->`: it is about the line, and
+not part of the receipt.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _LINE = re.compile(
     r"(?: · attempt (?P<attempt>\d{1,9}))?(?: · (?P<seconds>\d{1,12}(?:\.\d{1,6})?) s)?"
     rf"(?: · reply (?P<reply>{ID_PATTERN}))?(?: — (?P<reason>.*))?"
 )
-_SPECIAL = re.compile(r"[\\·—\x00-\x1f\x7f-\x9f\u2028\u2029]|^ | $")
+_SPECIAL = re.compile(r"[\\·—\x00-\x1f\x7f-\x9f\u2028\u2029]|^ | $|<(?=!--)")
+_SIGNED = re.compile(r"[ \t]+<!--[ \t]*sshsig=([A-Za-z0-9+/]+={0,2})[ \t]*-->[ \t\r\n]*\Z")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|(.))", re.DOTALL)
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _LONG = {"n": "\n", "r": "\r", "t": "\t"}
@@ -80,7 +83,7 @@ def line(receipt: Receipt) -> str:
 
 def parse_line(text: str) -> Receipt | None:
     """Read one line, with or without its end; None where it is no receipt."""
-    match = _LINE.fullmatch(text.strip(" \r\n"))
+    match = _LINE.fullmatch(split_signature(text)[0].strip(" \r\n"))
     if match is None:
         return None
     try:
@@ -97,6 +100,20 @@ def parse_line(text: str) -> Receipt | None:
         )
     except ValueError:
         return None
+
+
+def split_signature(text: str) -> tuple[str, str]:
+    """Part a line from the signature behind it, in base64; empty where there is none."""
+    if "sshsig=" not in text:
+        return text, ""
+    at = text.rfind("<!--")
+    match = _SIGNED.search(text, max(0, at - 1)) if at > 0 else None
+    return (text[: match.start()].rstrip(" \t"), match[1]) if match else (text, "")
+
+
+def signed_line(text: str, sshsig: str) -> str:
+    """Put a signature behind a line; none where it is empty."""
+    return f"{text} <!-- sshsig={sshsig} -->" if sshsig else text
 
 
 def parse_file(data: bytes) -> tuple[Receipt, ...]:
@@ -131,7 +148,8 @@ def _escape(value: str) -> str:
 def _unescape(value: str) -> str:
     def one(match: re.Match[str]) -> str:
         if code := match[1] or match[2]:
-            return chr(int(code, 16))
+            char = chr(int(code, 16))
+            return match[0] if "\ud800" <= char <= "\udfff" else char  # half a character, which no file can hold
         return {"m": "—", "d": "·", **_LONG}.get(match[3], match[3])
 
     return _ESCAPE.sub(one, value)
