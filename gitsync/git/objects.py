@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from gitsync.git.values import DIRECTORY, EXECUTABLE, REGULAR, Commit, Entry, Person
 
@@ -27,7 +28,7 @@ def to_text(name: bytes) -> str:
 
 
 def parse_tree(data: bytes) -> dict[bytes, Entry]:
-    """Read one level of a tree."""
+    """Read one level of a tree; of a name that stands there twice, which git never writes, the first entry counts."""
     entries: dict[bytes, Entry] = {}
     at = 0
     while at < len(data):
@@ -36,7 +37,7 @@ def parse_tree(data: bytes) -> dict[bytes, Entry]:
         mode = int(data[at:space], 8)
         if mode & 0o170000 == 0o100000:  # other permissions (100664, 100600) come from old gits and from foreign tools
             mode = EXECUTABLE if mode & 0o100 else REGULAR
-        entries[data[space + 1 : end]] = Entry(mode, data[end + 1 : end + 21].hex())
+        entries.setdefault(data[space + 1 : end], Entry(mode, data[end + 1 : end + 21].hex()))
         at = end + 21
     return entries
 
@@ -51,10 +52,18 @@ def differences(old: bytes, new: bytes) -> list[tuple[bytes, Entry | None, Entry
 
     Only what differs becomes a value; of a folder with many files that is one or two.
     """
-    before, after = set[Row](_ROW.findall(old)), set[Row](_ROW.findall(new))
+    before, after = set[Row](_rows(old)), set[Row](_rows(new))
     was = {row[1]: row for row in before - after}
     now = {row[1]: row for row in after - before}
     return [(name, _entry(was.get(name)), _entry(now.get(name))) for name in sorted(was.keys() | now.keys())]
+
+
+def _rows(data: bytes) -> list[Row]:
+    """Give the rows of one level; of a name that stands there twice the first, as when it is looked up."""
+    rows: list[Row] = _ROW.findall(data)
+    if len({row[1] for row in rows}) == len(rows):
+        return rows
+    return list({row[1]: row for row in reversed(rows)}.values())
 
 
 def _entry(row: Row | None) -> Entry | None:
@@ -92,7 +101,16 @@ _BLANK = "[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]*"
 _GIT = re.compile(rf"{_BLANK}(?:\.{_BLANK}g{_BLANK}i{_BLANK}t|git~1){_BLANK}[. ]*(?::.*)?", re.IGNORECASE | re.DOTALL)
 
 
-_PERSON = re.compile(r"(?P<name>.*?) ?<(?P<email>[^>]*)>(?: (?P<date>-?\d+))?(?: (?P<tz>[+-]\d+))?", re.DOTALL)
+_PERSON = re.compile(r"(?P<name>.*?) ?<(?P<email>[^>]*)>(?: (?P<date>-?[0-9]+))?(?: (?P<tz>[+-][0-9]+))?", re.DOTALL)
+LATEST = 253_402_300_799
+"""The last second of the year 9999, in Unix time; what a commit says beyond it, or before 1970, is nonsense."""
+# Encodings that people's git has written commits in. Python has others, that are no text, never end, or give halves of
+# characters; and UTF-16 is not what git can store.
+_ENCODING = re.compile(
+    r"(?:utf-?8|(?:us-)?ascii|iso-?8859-\d{1,2}|latin-?\d|(?:cp|windows-)\d{3,4}|koi8-[rtu]|shift[_-]jis|sjis|euc[_-][a-z]{2}"
+    r"|gbk?|gb2312|gb18030|big5)",
+    re.IGNORECASE,
+)
 
 
 def parse_person(text: str) -> Person:
@@ -100,7 +118,14 @@ def parse_person(text: str) -> Person:
     match = _PERSON.match(text)
     if match is None:
         return Person(text.strip(), "")
-    return Person(match["name"].strip(), match["email"], int(match["date"] or 0), match["tz"] or "+0000")
+    return Person(match["name"].strip(), match["email"], _moment(match["date"] or "0"), match["tz"] or "+0000")
+
+
+def _moment(digits: str) -> int:
+    """Read Unix time; a moment before 1970 or after the year 9999 is the nearest that is none of both."""
+    if digits.startswith("-"):
+        return 0
+    return min(int(digits), LATEST) if len(digits) < 20 else LATEST
 
 
 def parse_commit(sha: str, data: bytes) -> Commit:
@@ -117,10 +142,10 @@ def parse_commit(sha: str, data: bytes) -> Commit:
     encoding = fields.get(b"encoding", b"utf-8").decode("ascii", "replace")
 
     def text(raw: bytes) -> str:
-        try:
-            return raw.decode(encoding)
-        except (LookupError, UnicodeDecodeError):
-            return raw.decode("utf-8", "surrogateescape")
+        if encoding and _ENCODING.fullmatch(encoding):
+            with suppress(LookupError, UnicodeError):
+                return raw.decode(encoding)
+        return raw.decode("utf-8", "surrogateescape")
 
     return Commit(
         sha,
