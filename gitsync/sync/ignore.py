@@ -24,11 +24,17 @@ def temporary(name: str) -> bool:
     return _TEMPORARY.search(name) is not None
 
 
+Mark = str | re.Pattern[str] | None
+"""One mark of a name's pattern: a letter, a set of letters (`?` is one), or None for a star."""
+ANY_DEPTH = None
+"""In place of a name: any number of folders."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of a `.gitignore`."""
+    """One line of a `.gitignore`: a pattern for each name of a path."""
 
-    pattern: re.Pattern[str]
+    names: tuple[tuple[Mark, ...] | None, ...]
     negated: bool
     folders_only: bool
 
@@ -37,7 +43,7 @@ def parse_rules(text: str, folder: str = "") -> tuple[Rule, ...]:
     """Read the lines of a `.gitignore` that stands in `folder` ('' is the root), after gitignore(5)."""
     rules = []
     for raw in text.splitlines():
-        line = re.sub(r"(?<!\\)[ \t]+$", "", raw)
+        line = raw if raw.endswith("\\ ") else raw.rstrip(" \t")
         if not line or line.startswith("#"):
             continue
         negated = line.startswith("!")
@@ -48,13 +54,18 @@ def parse_rules(text: str, folder: str = "") -> tuple[Rule, ...]:
         if not line:
             continue
         anchored = "/" in line
-        line = line.removeprefix("/")
-        prefix = re.escape(f"{folder}/") if folder else ""
-        try:
-            body = ("" if anchored else "(?:.*/)?") + _translate(line)
-            rules.append(Rule(re.compile(prefix + body, re.DOTALL), negated, folders_only))
-        except re.error:
-            continue
+        names: list[tuple[Mark, ...] | None] = [tuple(part) for part in folder.split("/") if part]
+        if not anchored:
+            names.append(ANY_DEPTH)
+        parts = line.removeprefix("/").split("/")
+        for number, part in enumerate(parts):
+            if part != "**":
+                names.append(_marks(part))
+            elif number == len(parts) - 1 and number:
+                names += [ANY_DEPTH, (None,)]  # what is inside, not the folder itself
+            else:
+                names.append(ANY_DEPTH if number < len(parts) - 1 else (None,))
+        rules.append(Rule(tuple(names), negated, folders_only))
     return tuple(rules)
 
 
@@ -62,43 +73,99 @@ def ignored(path: str, rules: tuple[Rule, ...]) -> bool:
     """Say whether a file's path is ignored: itself, or a folder that holds it. The last rule wins."""
     parts = path.split("/")
     for depth in range(1, len(parts) + 1):
-        part = "/".join(parts[:depth])
         is_folder = depth < len(parts)
         verdict = False
         for rule in rules:
-            if (is_folder or not rule.folders_only) and rule.pattern.fullmatch(part):
+            if (is_folder or not rule.folders_only) and _fits(rule.names, parts[:depth]):
                 verdict = not rule.negated
         if verdict:
             return True
     return False
 
 
+def _fits(names: tuple[tuple[Mark, ...] | None, ...], parts: list[str]) -> bool:
+    """Match a path name by name; what could stand where is followed all at once, so that no pattern takes long.
+
+    Anybody who can push may write the pattern.
+    """
+    places = _passed(names, {0})
+    for part in parts:
+        after = {place for place in places if place < len(names) and names[place] is ANY_DEPTH}
+        for place in places:
+            marks = names[place] if place < len(names) else None
+            if marks is not None and _fits_name(marks, part):
+                after.add(place + 1)
+        places = _passed(names, after)
+        if not places:
+            return False
+    return len(names) in places
+
+
+def _passed(names: tuple[tuple[Mark, ...] | None, ...], places: set[int]) -> set[int]:
+    """Add the places behind what may stand for nothing."""
+    todo = list(places)
+    while todo:
+        place = todo.pop()
+        if place < len(names) and names[place] is ANY_DEPTH and place + 1 not in places:
+            places.add(place + 1)
+            todo.append(place + 1)
+    return places
+
+
+def _fits_name(marks: tuple[Mark, ...], name: str) -> bool:
+    """Match one name: when it goes wrong, only the last star takes one letter more."""
+    at = place = 0
+    star, resume = -1, 0
+    while at < len(name):
+        mark = marks[place] if place < len(marks) else ""
+        if place < len(marks) and mark is None:
+            star, resume = place, at
+            place += 1
+        elif (mark == name[at]) if isinstance(mark, str) else (mark is not None and mark.match(name[at])):
+            place += 1
+            at += 1
+        elif star >= 0:
+            resume += 1
+            place, at = star + 1, resume
+        else:
+            return False
+    return all(mark is None for mark in marks[place:])
+
+
 @lru_cache(maxsize=512)
-def _translate(glob: str) -> str:
-    out = []
+def _marks(glob: str) -> tuple[Mark, ...]:
+    out: list[Mark] = []
     i = 0
     while i < len(glob):
         char = glob[i]
-        if glob.startswith("**/", i) and (i == 0 or glob[i - 1] == "/"):
-            out.append("(?:.*/)?")
-            i += 3
-        elif glob[i:] == "**" and i and glob[i - 1] == "/":
-            out.append(".+")
-            i += 2
-        elif char == "*":
-            out.append("[^/]*")
+        if char == "*":
+            out.append(None)
             i += 1
         elif char == "?":
-            out.append("[^/]")
+            out.append(_ANY)
             i += 1
         elif char == "[" and (end := glob.find("]", i + 2)) != -1:
-            body = glob[i + 1 : end].replace("\\", "\\\\")
-            out.append("[" + ("^" + body[1:] if body[0] in "!^" else body) + "]")
+            out.append(_set(glob[i + 1 : end]))
             i = end + 1
         elif char == "\\" and i + 1 < len(glob):
-            out.append(re.escape(glob[i + 1]))
+            out.append(glob[i + 1])
             i += 2
         else:
-            out.append(re.escape(char))
+            out.append(char)
             i += 1
-    return "".join(out)
+    return tuple(out)
+
+
+_ANY = re.compile(".", re.DOTALL)
+_NONE = re.compile(r"(?!)")
+
+
+def _set(body: str) -> re.Pattern[str]:
+    """Read what stands between brackets; a range that runs backwards holds nothing."""
+    negated = body[0] in "!^"
+    body = body[1:] if negated else body
+    try:
+        inner = re.sub(r"([\\\[\]^&|~])", r"\\\1", body)
+        return re.compile(f"[{'^' if negated else ''}{inner}]", re.DOTALL)
+    except re.error:
+        return _NONE
