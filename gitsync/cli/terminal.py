@@ -10,8 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-# C0 without \t and \n, DEL, C1, bidirectional controls, line and paragraph separators, lone surrogates.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0 without \t and \n, DEL, C1, bidirectional controls, line and paragraph separators, lone surrogates; and what has no
+# width, by which two names can look alike. The joiner between two pictures, as in a family, is part of one picture.
+_PICTURE = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+    f"|(?<!{_PICTURE})\u200d|\u200d(?!{_PICTURE})"
+)
 
 
 def clean(text: str) -> str:
@@ -32,6 +38,8 @@ def _visible(match: re.Match[str]) -> str:
         return "␡"
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
+    if code > 0xFFFF:
+        return f"\\U{code:08x}"
     return f"\\u{code:04x}" if code > 0xFF else f"\\x{code:02x}"
 
 
