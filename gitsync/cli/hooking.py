@@ -65,6 +65,7 @@ def hook(args: Namespace) -> int:
 
 
 def _claude(args: Namespace) -> int:
+    from gitsync.clock import entropy
     from gitsync.hooks import claude
 
     asked = claude.asked(sys.stdin.buffer.read()) if not sys.stdin.isatty() else {}
@@ -96,7 +97,9 @@ def _claude(args: Namespace) -> int:
         if not fresh:
             return ()
         text, keys = claude.context(
-            fresh, more=len([n for n in news if n.key not in shown]) - len(fresh) if not stop else 0
+            fresh,
+            more=len([n for n in news if n.key not in shown]) - len(fresh) if not stop else 0,
+            nonce=entropy(8).hex(),
         )
         return keys
 
