@@ -122,7 +122,8 @@ def merging(data: bytes) -> None:
         have = _versions(out)
         for side in (one, two):
             lost = _versions(side) - _versions(start or b"") - have
-            assert not lost, f"a version of a message is lost: {lost}"
+            # What is only a wrap around text of the base is no change of it: the other side's edit of that text wins.
+            assert not {each for each in lost if not _only_wrapped(side, each, start)}, f"versions are lost: {lost}"
             again = merge(side, out, side)
             assert again.data == out, "merging the result with one of its sides changes it"
         _no_line_lost(start or b"", (one, two), out)
@@ -135,8 +136,19 @@ def _versions(data: bytes) -> set[tuple[str, str]]:
     return {(base_id(s.id), blocks.content_hash(s.inner)) for s in blocks.parse(data) if isinstance(s, Block)}
 
 
+def _only_wrapped(side: bytes, version: tuple[str, str], base: bytes | None) -> bool:
+    name, content = version
+    inner = [
+        segment.inner
+        for segment in blocks.parse(side)
+        if isinstance(segment, Block)
+        and (base_id(segment.id), blocks.content_hash(segment.inner)) == (name, content)
+    ]
+    return all(_lines(each) <= _lines(base or b"") for each in inner)
+
+
 def _lines(data: bytes) -> set[bytes]:
-    return {line.rstrip(b" \t\r\x0b\x0c") for line in data.removeprefix(blocks.BOM).split(b"\n")}
+    return {b"", *(line.removeprefix(blocks.BOM).rstrip(b" \t\r\x0b\x0c") for line in data.split(b"\n"))}
 
 
 def _no_line_lost(base: bytes, sides: tuple[bytes, ...], out: bytes) -> None:
@@ -360,7 +372,7 @@ def shown(data: bytes) -> None:
     news = [claude.News(key="k", id=grammar.IDS[0], sender=second, to="1", subject=third, body=first, date="", priority="")]
     told, keys = claude.context(news, nonce="0123456789abcdef")
     assert keys == ("k",)
-    assert told.count("0123456789abcdef") == 3 + text.count("0123456789abcdef") or "0123456789abcdef" in text
+    assert told.count("0123456789abcdef") == 3 or "0123456789abcdef" in text
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff]", told)
     json.loads(claude.answer("claude-stop", told))
 
