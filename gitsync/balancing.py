@@ -113,6 +113,8 @@ class Load:
     breaker: BreakerState = "closed"
     trial: bool = False
     """Whether the one message that a half-open breaker lets through is under way."""
+    spent: str = ""
+    """Why it may have nothing more for now although it is well; empty where nothing says so."""
     failing: str = ""
     """How the last hand-over failed by the agent's own fault; empty once one went well, or after its pause."""
 
@@ -125,7 +127,7 @@ class Load:
             return "draining"
         if self.breaker == "open" or (self.breaker == "half-open" and self.trial):
             return f"breaker {self.breaker}"
-        return ""
+        return self.spent
 
     @property
     def room(self) -> int:

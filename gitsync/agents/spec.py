@@ -58,6 +58,12 @@ class AgentSpec:
     max_output: int = 1 << 20
     """How much of an answer is kept; a flood beyond it is drained, far beyond it ended."""
     attempts: int = 5
+    daily: int = 0
+    """How many hand-overs it gets a day (UTC) at most; 0: as many as come."""
+    memory: int = 0
+    """How much memory its program may take, all of its processes together; 0: as much as there is."""
+    processes: int = 0
+    """How many processes its program may be at a time; 0: `PROCESSES` for a command, no bound for a service."""
     grace: float = 2.0
     """How long an agent that was told to end (SIGTERM) may take before it is killed."""
     worker_idle: float = 60.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from gitsync.config.units import parse_duration, parse_size
+from gitsync.config.units import parse_duration, parse_rate, parse_size
 
 Check = Callable[[object], object]
 
@@ -86,6 +86,20 @@ def duration(low: float = 0.0, high: float = 366 * 86400.0) -> Check:
         return seconds
 
     return check
+
+
+def rate(value: object) -> tuple[int, float]:
+    """Take a rate such as "60/h"; return count and seconds."""
+    expected = 'a rate such as "60/h", "5/m" or "100/1d", at most of a day'
+    if not isinstance(value, str):
+        raise ValueError(expected + ", in quotes")
+    try:
+        count, seconds = parse_rate(value)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not (1 <= count <= 100_000 and 1 <= seconds <= 86400):
+        raise ValueError(expected)
+    return count, seconds
 
 
 def size(low: int, high: int) -> Check:

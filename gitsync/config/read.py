@@ -14,6 +14,7 @@ from gitsync.config.lines import Path as KeyPath
 from gitsync.config.lines import line_of, locate
 from gitsync.config.settings import ApiSettings, DispatchOptions, LogSettings, Settings
 from gitsync.config.tables import Table
+from gitsync.dispatch.quota import Limits
 from gitsync.errors import ConfigError
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.paths import valid_id
@@ -96,6 +97,7 @@ class _Reader:
             route_all=route_all,
             policies=policies,
             demands=demands,
+            limits=Limits(**self._table("limits", tables.LIMITS)),
             dispatch=DispatchOptions(**self._table("dispatch", tables.DISPATCH)),
             tasks=TaskSettings(**self._table("tasks", tables.TASKS)),
             supervise=SuperviseSettings(**self._table("supervise", tables.SUPERVISE)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitsync.dispatch.quota import Limits
 from gitsync.supervisor.settings import SuperviseSettings
 from gitsync.tasks.values import Rules, TaskSettings
 from gitsync.verifying import Rules as Verification
@@ -29,6 +30,8 @@ class ApiSettings:
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    reads: str = "user"
+    """Who may read without the token: every program that reaches it (`open`), this user's (`user`), none (`token`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,7 @@ class Settings:
     policies: tuple[Policy, ...] = ()
     demands: tuple[Demand, ...] = ()
     """How some senders are to be verified, beyond what `sync.verify` asks of all."""
+    limits: Limits = field(default_factory=Limits)
     dispatch: DispatchOptions = DispatchOptions()
     tasks: TaskSettings = field(default_factory=TaskSettings)
     supervise: SuperviseSettings = field(default_factory=SuperviseSettings)

@@ -38,6 +38,7 @@ SYNC: Table = {
 
 API: Table = {
     "host": checks.host,
+    "reads": checks.one_of("open", "user", "token"),
     "port": checks.integer(0, 65535),
 }
 
@@ -75,6 +76,11 @@ LOG: Table = {
     "keep": checks.integer(0, 100),
 }
 
+LIMITS: Table = {
+    "per_sender": checks.rate,
+    "daily": checks.integer(0, 1_000_000),
+}
+
 POLICY: Table = {
     "from": checks.text(empty=False),
     "agents": checks.texts(),
@@ -98,6 +104,7 @@ _WORKING_AGENT: Table = {
     "timeout": checks.duration(0.05, 30 * DAY),
     "concurrency": checks.integer(1, 64),
     "attempts": checks.integer(1, 100),
+    "daily": checks.integer(0, 1_000_000),
     "max_output": checks.size(1024, 1 << 30),
     "weight": checks.number(0.01, 100),
     "backup": checks.boolean,
@@ -112,6 +119,8 @@ STARTED: Table = {
     "cwd": checks.text(),
     "env": checks.text_map,
     "grace": checks.duration(0, 3600),
+    "memory": checks.size(1 << 20, 1 << 50),
+    "processes": checks.integer(1, 1_000_000),
     "port": checks.one_of("any"),
     "ports": checks.port_numbers,
 }
@@ -134,6 +143,8 @@ AGENT: Mapping[str, Table] = {
         "env": checks.text_map,
         "cwd": checks.text(),
         "grace": checks.duration(0, 3600),
+        "memory": checks.size(1 << 20, 1 << 50),
+        "processes": checks.integer(1, 1_000_000),
         "health_command": checks.texts(empty=False),
     },
     "claude": {
@@ -157,4 +168,4 @@ AGENT: Mapping[str, Table] = {
 
 AGENT_NEEDS: Mapping[str, str] = {"http": "url", "command": "argv", "claude": "model"}
 
-TOP = ("machine", "sync", "api", "dispatch", "log", "agents", "routes", "tasks", "supervise", "policy")
+TOP = ("machine", "sync", "api", "dispatch", "limits", "log", "agents", "routes", "tasks", "supervise", "policy")

@@ -18,6 +18,15 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def parse_rate(text: str) -> tuple[int, float]:
+    """Return ``60/h 5/m 100/1d`` as a count and seconds; raise ValueError for anything else."""
+    count, slash, span = text.strip().partition("/")
+    if not slash or not count.strip().isascii() or not count.strip().isdigit() or int(count) < 1:
+        raise ValueError(f"{text!r} is not a rate")
+    span = span.strip()
+    return int(count), parse_duration(span if span[:1].isdigit() else f"1{span}")
+
+
 def parse_size(text: str) -> int:
     """Return ``64KB 8MB`` in bytes, with 1024 to the step; raise ValueError for anything else."""
     match = _SIZE.fullmatch(text.strip())

@@ -76,6 +76,7 @@ class Delivering:
                 machine=settings.machine,
                 routes=settings.routes,
                 policies=settings.policies,
+                limits=settings.limits,
                 turn_budget=settings.dispatch.turn_budget,
                 ageing=settings.tasks.ageing,
             ),

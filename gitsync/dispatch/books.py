@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from gitsync import clock
@@ -14,6 +14,7 @@ from gitsync.dispatch.decide import Envelope, Settle
 from gitsync.dispatch.lanes import Job
 from gitsync.dispatch.papers import idempotency_key, posted, receipt, receipt_for, reply_message
 from gitsync.errors import GitsyncError
+from gitsync.ledger.handed import Handed
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.values import Intent
 
@@ -57,9 +58,19 @@ class Books:
         former = job.planned if job.planned != job.agent else ""
         # What names no agent is for one of several, whoever was first: the journal has the last word (I2).
         alone = not job.envelope.agents
+        handed = Handed(clock.unix(), job.agent, job.envelope.sender, job.attempt == 1)
         return await self._do(
-            lambda: self._journal.begin(intent, idempotent=idempotent, alone=alone, instead_of=former, ops=ops)
+            lambda: self._journal.begin(
+                intent, idempotent=idempotent, alone=alone, instead_of=former, handed=handed, ops=ops
+            )
         )
+
+    async def note_waits(self, reasons: Mapping[str, str], over: Collection[str]) -> None:
+        """Note which messages a limit keeps waiting, and which wait no more."""
+        if reasons:
+            await self._do(lambda: self._journal.put_waits(reasons))
+        if over:
+            await self._do(lambda: self._journal.drop_waits(over))
 
     async def retry(self, job: Job, outcome: Outcome, not_before: float) -> None:
         """Write that it is to be tried again."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from gitsync import clock
 from gitsync.agents.base import Agent
@@ -18,6 +19,7 @@ from gitsync.dispatch.events import Event, Running, Teller
 from gitsync.dispatch.faults import FaultPoint, nothing
 from gitsync.dispatch.handover import Handover
 from gitsync.dispatch.lanes import Job, Lanes
+from gitsync.dispatch.quota import DAY, Quota
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.dispatch.standing import Standing
 from gitsync.ledger.journal import Journal
@@ -26,6 +28,9 @@ from gitsync.ledger.ledger import Ledger
 __all__ = ["Claim", "Dispatcher"]
 
 log = logging.getLogger(__name__)
+
+_LONGEST = 900.0
+"""Seconds until another look at a limit at most: a computer that slept must not sleep on."""
 
 
 class Dispatcher:
@@ -69,7 +74,11 @@ class Dispatcher:
         self._allowed = allowed
         self._teller = Teller(observe)
         self._lanes = Lanes(settings.ageing)
-        self._standing = Standing(self._specs, self._lanes)
+        daily = {name: spec.daily for name, spec in self._specs.items()}
+        self._quota = Quota(settings.limits, daily, journal.handed_since(clock.unix() - DAY))
+        self._waits = {key: reason for key, (reason, _) in journal.waits().items()}
+        self._standing = Standing(self._specs, self._lanes, self._quota)
+        self._journal = journal
         self._books = Books(journal, settings.machine.id)
         self._claims = Claims(journal, ledger, settings, claim, release, changed)
         threads = Threads(journal, ledger)
@@ -208,7 +217,11 @@ class Dispatcher:
                 self._lanes.add(job)
                 self._place(job)
         await self._claims.let_go(keys)
+        if self._waits:
+            waits = await asyncio.to_thread(self._journal.waits)
+            self._quota.passes = frozenset(key for key, (_, let_go) in waits.items() if let_go)
         self._start()
+        await self._note_waits()
 
     def _unknown(self, arrived: Sequence[Envelope]) -> list[Envelope]:
         """Choose what is to be looked at: not what has a job, nor what came to its end while the list was made.
@@ -252,16 +265,55 @@ class Dispatcher:
         self._standing.look()
         self._move()
         now = clock.unix()
+        for job, agent in self._let_go():
+            self._begin(job, agent, now)
         for job, agent in self._lanes.startable(self._standing, now):
-            if agent != job.agent:
-                self._lanes.stand(job, agent)
-                self._teller.tell("assigned", job, state="queued")
-            self._lanes.begin(job, agent, now)
-            self._standing.begin(job)
-            task = asyncio.create_task(self._run(job), name=f"deliver {job.envelope.message.id} to {agent}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(job, agent, now)
         self._set_timer(now)
+
+    def _begin(self, job: Job, agent: str, now: float) -> None:
+        if agent != job.agent:
+            self._lanes.stand(job, agent)
+            self._teller.tell("assigned", job, state="queued")
+        self._lanes.begin(job, agent, now)
+        self._standing.begin(job)
+        self._quota.begin(job.envelope.sender, agent, now, first=job.attempt == 1)
+        task = asyncio.create_task(self._run(job), name=f"deliver {job.envelope.message.id} to {agent}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _let_go(self) -> Iterator[tuple[Job, str]]:
+        """Choose among what a person let go: it waits for room, and for no limit (Q4)."""
+        for key in sorted(self._quota.passes):
+            for job in [job for job in self._lanes.of(key) if not job.running]:
+                names = (job.agent,) if job.bound else job.choices
+                loads = {name: replace(self._standing.load(name), spent="") for name in names}
+                agent = choose([name for name in names if loads[name].room], loads)
+                if agent is not None:
+                    yield job, agent
+
+    async def _note_waits(self) -> None:
+        """Keep in the journal what a limit keeps waiting, and why: mostly nothing."""
+        found: dict[str, str] = {}
+        if self._quota.bounds:
+            now = clock.unix()
+            for job in self._lanes:
+                reason = "" if job.running or job.envelope.key in self._quota.passes else self._waits_for(job, now)
+                if reason:
+                    found[job.envelope.key] = reason
+        news = {key: reason for key, reason in found.items() if self._waits.get(key) != reason}
+        over = self._waits.keys() - found.keys() - self._quota.passes
+        over |= {key for key in self._quota.passes if not self._lanes.of(key)}
+        if news or over:
+            await self._books.note_waits(news, over)
+        self._waits = {**found, **{key: self._waits.get(key, "") for key in self._quota.passes - over}}
+
+    def _waits_for(self, job: Job, now: float) -> str:
+        if job.attempt == 1 and (reason := self._quota.reason(job.envelope.sender, now)):
+            return reason
+        names = (job.agent,) if job.bound else job.choices
+        spent = [self._quota.used_up(name, now) for name in names]
+        return spent[0] if spent and all(spent) else ""
 
     def _move(self) -> None:
         """Let what waits for one of several stand elsewhere, where an agent became unable or able."""
@@ -281,6 +333,8 @@ class Dispatcher:
             None if closed is None or not self._lanes.waiting() else closed - clock.monotonic(),
             self._claims.next_wake(),
         ]
+        if self._lanes.waiting() and (yields := self._quota.next_wake(now)) is not None:
+            pauses.append(min(yields - now, _LONGEST))
         due = [max(0.0, pause) for pause in pauses if pause is not None]
         if self._timer is not None:
             self._timer.cancel()
@@ -290,7 +344,10 @@ class Dispatcher:
 
     async def _run(self, job: Job) -> None:
         try:
+            sender, agent, first = job.envelope.sender, job.agent, job.attempt == 1
             end = await self._handover.run(job)
+            if not end.begun:
+                self._quota.take_back(sender, agent, clock.unix(), first=first)
             self._posted |= end.posted
             if end.over:
                 self._ended.add(job.envelope.key)

@@ -30,10 +30,14 @@ _PAUSE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Say how it went on: `over` when the message is through here, `posted` when a reply stays on this machine."""
+    """Say how it went on: `over` when the message is through here, `posted` when a reply stays on this machine.
+
+    `begun` is False where the agent was not given it after all.
+    """
 
     over: bool
     posted: bool = False
+    begun: bool = True
 
 
 class Handover:
@@ -74,14 +78,14 @@ class Handover:
                 ours = await self._still_ours(job)
                 if not ours:
                     self._standing.end(job, None)
-                    return self._drop(job) if ours is False else self._later(job)
+                    return End(self._drop(job).over, begun=False) if ours is False else self._later(job)
             # Only a model is given the thread; the others find it with `gitsync thread`.
             thread = await self._thread(job.envelope.message) if self._agents[job.agent].kind == "claude" else []
             self._fault("7-chosen")
             stage = "begun"
             if not await self._books.begin(job, idempotent=self._agents[job.agent].spec.idempotent):
                 self._standing.end(job, None)
-                return self._drop(job)
+                return End(self._drop(job).over, begun=False)
             self._teller.tell("begun", job, state="started")
             machine, turns = self._settings.machine.id, self._settings.history_turns
             given = delivery(job.envelope, job.agent, job.attempt, machine, thread, turns)
@@ -135,7 +139,7 @@ class Handover:
     def _later(self, job: Job) -> End:
         job.pauses.update(dict.fromkeys(job.choices, clock.unix() + _PAUSE))
         self._lanes.back(job)
-        return End(over=False)
+        return End(over=False, begun=False)
 
     async def _conclude(self, job: Job, outcome: Outcome, seconds: float) -> End:
         agent, spec = job.agent, self._agents[job.agent].spec

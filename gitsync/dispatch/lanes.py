@@ -59,6 +59,10 @@ class Doors(Protocol):
 
     def load(self, name: str) -> Load: ...
 
+    def ready(self, job: Job, name: str, now: float) -> bool:
+        """Say whether a message may be handed to an agent now, as far as its pause and its sender's share go."""
+        ...
+
     def insists(self, job: Job) -> bool:
         """Say whether a bound message is tried although its agent is said to be down."""
         ...
@@ -194,9 +198,9 @@ class Lanes:
         for agent, jobs in self._bound.items():
             load = doors.load(agent)
             if load.room:
-                follow(_in_turn(tuple(jobs), agent, now))
+                follow(_in_turn(tuple(jobs), agent, doors, now))
             elif load.obstacle and (urging := tuple(job for job in jobs if job.attempt > 1 or job is jobs[0])):
-                follow(_in_turn(tuple(job for job in urging if doors.insists(job)), agent, now))
+                follow(_in_turn(tuple(job for job in urging if doors.insists(job)), agent, doors, now))
         for choices, jobs in self._pools.items():
             if any(doors.load(name).room for name in choices):
                 follow(iter(tuple(jobs)))
@@ -239,12 +243,12 @@ def _order(job: Job) -> tuple[float, int]:
     return job.order
 
 
-def _in_turn(jobs: Sequence[Job], agent: str, now: float) -> Iterator[Job]:
+def _in_turn(jobs: Sequence[Job], agent: str, doors: Doors, now: float) -> Iterator[Job]:
     blocked: set[tuple[str, int]] = set()
     for job in jobs:
         if job.lane in blocked:
             continue
-        if job.ready(agent, now):
+        if doors.ready(job, agent, now):
             yield job
         else:
             blocked.add(job.lane)
@@ -252,7 +256,8 @@ def _in_turn(jobs: Sequence[Job], agent: str, now: float) -> Iterator[Job]:
 
 def _place(job: Job, doors: Doors, now: float) -> str | None:
     """Choose among those that have room; a backup only where no other could take it, were it not so busy."""
-    loads = {name: load for name in job.choices if not (load := doors.load(name)).obstacle and job.ready(name, now)}
+    ready = [name for name in job.choices if doors.ready(job, name, now)]
+    loads = {name: load for name in ready if not (load := doors.load(name)).obstacle}
     if (own := loads.get(job.agent)) is not None:
         loads[job.agent] = replace(own, queued=max(0, own.queued - 1))  # it is not in its own way
     first = [name for name, load in loads.items() if not load.backup] or list(loads)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gitsync.balancing import AGEING
+from gitsync.dispatch.quota import Limits
 from gitsync.protocol.identity import Machine
 from gitsync.routing import Policy
 
@@ -18,6 +19,7 @@ class DispatchSettings:
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policies: tuple[Policy, ...] = ()
     turn_budget: int = 6
+    limits: Limits = field(default_factory=Limits)
     backoff: float = 2.0
     longest_backoff: float = 300.0
     claim_wait: tuple[float, float] = (0.0, 0.5)

@@ -9,6 +9,7 @@ from gitsync.agents.base import Outcome
 from gitsync.agents.spec import AgentSpec
 from gitsync.balancing import UNABLE, Breaker, Load, smoothed
 from gitsync.dispatch.lanes import Job, Lanes
+from gitsync.dispatch.quota import Quota
 
 
 class Standing:
@@ -19,9 +20,10 @@ class Standing:
     the health check is wrong. What has crashed for good (a person must say go) or is draining is left alone.
     """
 
-    def __init__(self, specs: Mapping[str, AgentSpec], lanes: Lanes) -> None:
+    def __init__(self, specs: Mapping[str, AgentSpec], lanes: Lanes, quota: Quota) -> None:
         self._specs = specs
         self._lanes = lanes
+        self._quota = quota
         self._breakers = {
             name: Breaker(spec.breaker_failures, spec.breaker_pause)
             for name, spec in specs.items()
@@ -40,12 +42,14 @@ class Standing:
         if breaker is not None and breaker.until is not None:
             return self._made(name, breaker)  # that goes with the time
         failing = self._failed_of_late(name)
+        spent = self._quota.used_up(name, clock.unix()) if self._quota.bounds else ""
         mark = (
             self._lanes.changes(name),
             self.health.get(name),
             name in self.draining,
             self._latency.get(name),
             failing,
+            spent,
         )
         kept = self._kept.get(name)
         if kept is None or kept[0] != mark:
@@ -66,6 +70,7 @@ class Standing:
             draining=name in self.draining,
             breaker="closed" if breaker is None or breaker.until is None else breaker.state(clock.monotonic()),
             trial=breaker is not None and breaker.trying,
+            spent=self._quota.used_up(name, clock.unix()) if self._quota.bounds else "",
             failing=self._failed_of_late(name),
         )
 
@@ -76,6 +81,12 @@ class Standing:
     def obstacle(self, name: str) -> str:
         """Say why an agent takes nothing now; empty when it does."""
         return self.load(name).obstacle
+
+    def ready(self, job: Job, name: str, now: float) -> bool:
+        """Say whether a message may be handed to an agent now, as far as its own pause and its sender's share go."""
+        if not job.ready(name, now):
+            return False
+        return job.attempt > 1 or self._quota.share_used(job.envelope.sender, now) is None
 
     def insists(self, job: Job) -> bool:
         """Say whether a bound message is tried although its agent is said to be down."""

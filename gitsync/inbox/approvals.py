@@ -6,6 +6,7 @@ from gitsync.errors import UsageError
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.lookup import find
+from gitsync.ledger.values import base_key
 
 Json = dict[str, object]
 
@@ -15,7 +16,7 @@ SHOWN = 200
 
 def approvals_view(ledger: Ledger, journal: Journal) -> list[Json]:
     """List held and uncertain hand-overs, oldest first; `ack` settles one, `release` lets it be tried again."""
-    found: list[Json] = []
+    found: list[Json] = [*_limited(ledger, journal)]
     for intent in journal.intents(("uncertain", "held"), newest=SHOWN):
         entry: Json = {
             "id": intent.message_id,
@@ -38,6 +39,34 @@ def approvals_view(ledger: Ledger, journal: Journal) -> list[Json]:
         found.append(
             {
                 **entry,
+                "from": message.sender,
+                "subject": message.subject,
+                "type": message.type or None,
+                "priority": message.priority,
+                "thread": message.conversation,
+            }
+        )
+    return found
+
+
+def _limited(ledger: Ledger, journal: Journal) -> list[Json]:
+    """List what a limit keeps waiting, as held: it goes on by itself, or at once when it is released."""
+    found: list[Json] = []
+    for key, (reason, let_go) in list(journal.waits().items())[:SHOWN]:
+        if let_go:
+            continue
+        try:
+            message = find(ledger, journal, base_key(key).rpartition("/")[2]).message
+        except UsageError:
+            continue  # withdrawn with the history that brought it
+        found.append(
+            {
+                "id": message.id,
+                "agent": None,
+                "state": "held",
+                "reason": reason,
+                "attempt": 0,
+                "since": message.date or None,
                 "from": message.sender,
                 "subject": message.subject,
                 "type": message.type or None,

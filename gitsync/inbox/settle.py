@@ -87,11 +87,14 @@ def release(
     with journal.db.write():
         old = _intent(journal, mine, agent)
         if old is not None:
-            if not journal.release(old.message_key, old.agent, reason="released by a person"):
+            done = journal.release(old.message_key, old.agent, reason="released by a person")
+            if not (done or journal.pass_limit(old.message_key)):
                 raise Refused(
                     f"{mine.message.id} is {old.state}", "only what is held, uncertain or taken can be released"
                 )
             return
+        if journal.pass_limit(mine.key):
+            return  # a limit keeps it waiting, and nothing else
         told = _own(ledger, mine, machine_id)
         if gone is not None and claimed_elsewhere(ledger, journal, machine_id, ident):
             if mine.key in ledger.open_keys():

@@ -28,9 +28,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
+from gitsync.ledger.handed import Handed, count
 from gitsync.ledger.queue import add_ops
 from gitsync.ledger.values import INTENT_STATES, Intent, Local, Op, base_key, local_key
 from gitsync.protocol.message import Message, read
+from gitsync.secrets.scan import Secrets
 
 FINAL = frozenset({"done", "failed", "refused", "dead"})
 SETTLED = FINAL | {"uncertain", "held"}
@@ -97,6 +99,7 @@ class Intents:
     """The rows of the journal about hand-overs, and the messages that never leave this machine."""
 
     db: Database
+    secrets: Secrets
 
     def intent(self, message_key: str, agent: str) -> Intent | None:
         """Give what was decided about a message and an agent."""
@@ -153,6 +156,7 @@ class Intents:
         idempotent: bool = False,
         alone: bool = False,
         instead_of: str = "",
+        handed: Handed | None = None,
         ops: Sequence[Op] = (),
     ) -> bool:
         """Note a decision before it is carried out; give False where the table forbids it, and write nothing.
@@ -160,7 +164,7 @@ class Intents:
         Usually `started` or `waiting`; a message that is not handed over at all may begin with its end (I1). The
         operations are queued in the same transaction. `alone`: one agent is to have it, so that nothing may have been
         decided for another (I2). `instead_of`: what that agent was to be tried with again, known not to have begun,
-        is this one's now.
+        is this one's now. `handed`: the agent gets it now, which counts.
         """
         with self.db.write() as conn:
             if instead_of and not _move(conn, intent, instead_of):
@@ -174,6 +178,8 @@ class Intents:
                 return False
             _put(conn, intent)
             _close_local(conn, intent)
+            if handed is not None:
+                count(conn, intent.message_key, handed)
             add_ops(conn, ops)
             return True
 
@@ -215,7 +221,7 @@ class Intents:
                     agent,
                 ),
             )
-            add_ops(conn, ops)
+            add_ops(conn, ops, self.secrets)
             for message, block in local:
                 _add_local(conn, message, block)
             return True

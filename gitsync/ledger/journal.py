@@ -6,14 +6,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gitsync.ledger import folder, intents, queue, tasks
+from gitsync.ledger import folder, handed, intents, queue, tasks
 from gitsync.ledger.db import Database
 from gitsync.ledger.faults import FaultPoint, nothing
 
-MIGRATIONS = (queue.SCHEMA + folder.SCHEMA + intents.SCHEMA, tasks.SCHEMA)
+MIGRATIONS = (queue.SCHEMA + folder.SCHEMA + intents.SCHEMA, tasks.SCHEMA, handed.SCHEMA)
 
 
-class Journal(queue.Queue, folder.Folder, intents.Intents, tasks.TaskRows):
+class Journal(queue.Queue, folder.Folder, intents.Intents, tasks.TaskRows, handed.HandedRows):
     """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages, tasks.
 
     Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it

@@ -628,6 +628,9 @@ class Rooms:
         running, queued = len(self.lanes.running(name)), self.lanes.queued(name)
         return replace(self.loads[name], running=running, queued=queued)
 
+    def ready(self, job: Job, name: str, now: float) -> bool:
+        return job.ready(name, now)
+
     def insists(self, job: Job) -> bool:
         return False
 
