@@ -5,6 +5,7 @@ GitsyncError            exit 1   something went wrong, with a remedy
 │   ├── ConfigError              ... with file and line
 │   └── NotFound                 ... there is nothing of that name
 ├── Refused             exit 3   a policy or the owner of the remote says no
+│   ├── SecretFound              ... a text that is to be sent has a key in it
 │   └── PushRefused              ... protected branch, pre-receive hook
 ├── TryLater            exit 75  nothing is wrong here, the remote is away
 │   ├── RemoteAway
@@ -35,6 +36,10 @@ class GitsyncError(Exception):
     exit_code = EXIT_ERROR
 
     def __init__(self, what: str, why: str = "", remedy: str = "") -> None:
+        from gitsync.secrets.redact import redact  # few calls fail, so few load it
+
+        # Here, so that no message of ours can carry a token into a log, an answer or a terminal, whoever shows it.
+        what, why, remedy = redact(what), redact(why), redact(remedy)
         super().__init__(what)
         self.what = what
         self.why = why
@@ -72,6 +77,21 @@ class Refused(GitsyncError):
     """A policy says no."""
 
     exit_code = EXIT_REFUSED
+
+
+class SecretFound(Refused):
+    """A text holds what looks like a secret; it is kept on this machine under ``held`` until a person decides.
+
+    ``line`` and ``rule`` say where and what. Of the secret itself no more than four characters are told.
+    """
+
+    def __init__(
+        self, what: str, why: str = "", remedy: str = "", *, held: str = "", line: int = 0, rule: str = ""
+    ) -> None:
+        super().__init__(what, why, remedy)
+        self.held = held
+        self.line = line
+        self.rule = rule
 
 
 class PushRefused(Refused):
@@ -128,4 +148,6 @@ class GitFailed(GitsyncError):
         super().__init__(f"git {argv[0] if argv else ''} failed with exit code {code}", lines[-1] if lines else "")
         self.argv = tuple(argv)
         self.code = code
-        self.stderr = stderr
+        from gitsync.secrets.redact import redact
+
+        self.stderr = redact(stderr)

@@ -21,6 +21,7 @@ from gitsync.git.repo import Mailbox
 from gitsync.inbox import Envelope, candidates, fleet_view, ingest
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
+from gitsync.ledger.quarantine import Held
 from gitsync.protocol.paths import status_path, valid_id
 from gitsync.protocol.status import AgentRow, Status, read_status, same_but_time
 from gitsync.sync.values import CycleResult, Facts
@@ -53,6 +54,7 @@ class Opened:
         self.settings = settings
         self.fault = fault()
         self.journal = Journal(settings.journal_file, fault=self.fault)
+        self.journal.secrets = settings.secrets
         self.ledger = Ledger(settings.ledger_file, fault=self.fault)
         self.mailbox = Mailbox(settings.mailbox, sync.branch, sync.remote, network_timeout=sync.network_timeout)
         self.seen: dict[str, str] = {}
@@ -315,10 +317,20 @@ def agents_document(opened: Opened, agents: AgentStates | None, words: Mapping[s
 def blockers(opened: Opened) -> list[str]:
     """Say what waits for a person: messages that cannot leave, hand-overs that nobody can know the end of."""
     found = [f"{one.op.kind} {one.op.ident} cannot be sent: {one.reason}" for one in opened.journal.refused_ops()]
+    found += [kept_back(one) for one in opened.journal.held()]
     for intent in opened.journal.intents(("uncertain", "held")):
         why = f": {intent.reason}" if intent.reason else ""
         found.append(f"message {intent.message_id} for {intent.agent or 'the inbox'} is {intent.state}{why}")
     return [*opened.waiting(), *found]
+
+
+def kept_back(one: Held) -> str:
+    """Say in one line what is kept back for a secret in it, where, and what a person can do."""
+    what = f"{one.kind} {one.id}" if one.kind == "message" else f"{_KEPT[one.kind]} {one.place} ({one.id})"
+    return f"{what} is kept back, {one.why}: gitsync quarantine show {one.id}"
+
+
+_KEPT = {"edit": "the edit of", "commit": "a commit to", "import": "the import of"}
 
 
 def _problems(last: CycleResult) -> list[str]:

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from gitsync import clock
-from gitsync.errors import NotFound, Refused, UsageError
+from gitsync.errors import NotFound, Refused, SecretFound, UsageError
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.lookup import Known, find
+from gitsync.ledger.lookup import SHORTEST, Known, find
+from gitsync.ledger.quarantine import Held
 from gitsync.ledger.values import Op, message_op, receipt_op
 from gitsync.protocol.address import Address, parse_address
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.ids import is_id
 from gitsync.protocol.message import PRIORITIES, Message, write
 from gitsync.protocol.receipts import FINAL, Receipt
+from gitsync.secrets.scan import Finding, fingerprint
 
 EVERYBODY = "all"
 """After `self/`: every agent of this machine."""
@@ -158,6 +160,7 @@ def send(
         in_reply_to=in_reply_to,
         fields=fields,
     )
+    keep_home(journal, [outgoing])
     accept(journal, [outgoing])
     return outgoing.message
 
@@ -220,14 +223,60 @@ def prepare(
     return Outgoing(message, tuple(operations), tuple(copies))
 
 
+def keep_home(journal: Journal, outgoing: Sequence[Outgoing]) -> None:
+    """Raise SecretFound where what is to leave this machine has a secret in it; that is held, and none accepted.
+
+    What stays on this machine is not looked at: it is at home.
+    """
+    found = [
+        (one, findings)
+        for one in outgoing
+        for op in one.operations
+        if op.kind == "message" and (findings := journal.secrets.find(op.payload))
+    ]
+    if not found:
+        return
+    held = []
+    with journal.db.write():
+        for one, findings in found:
+            message, [op, *_] = one.message, one.operations
+            same = fingerprint("\0".join((message.sender, *message.to, message.subject, message.body)).encode())
+            blocks = [write(copy) for copy in one.local]
+            held.append(
+                journal.hold(
+                    message.id, "message", op.to, findings, op.payload, same=same, ops=one.operations, local=blocks
+                )
+            )
+    ident, [first, *_] = held[0], found[0][1]
+    more = f"; nothing of the {len(outgoing)} messages was sent" if len(outgoing) > 1 else ""
+    raise SecretFound(
+        f"not sent: {place_in(found[0][0].message, first)} looks like a secret ({first.rule}, {first.masked})",
+        f"kept on this computer as {ident}{more}",
+        f"send it without, then: gitsync withdraw {ident}; or, if it may be seen by all: "
+        f'gitsync release {ident} --reason "…"',
+        held=ident,
+        line=first.line,
+        rule=first.rule,
+    )
+
+
+def place_in(message: Message, finding: Finding) -> str:
+    """Say where in a message something stands, in the lines that its author wrote."""
+    text = write(message)
+    begin = text.find(message.body.strip("\n").encode("utf-8", "surrogateescape")[:200]) if message.body.strip() else -1
+    above = text.count(b"\n", 0, begin) if begin >= 0 else len(text)
+    lead = message.body[: len(message.body) - len(message.body.lstrip("\n"))].count("\n")
+    return f"line {finding.line - above + lead} of the text" if finding.line > above else "the head of the message"
+
+
 def accept(journal: Journal, outgoing: Sequence[Outgoing]) -> None:
-    """Keep messages in one transaction: all of them, or none."""
+    """Keep messages in one transaction: all of them, or none. `keep_home` has looked at them."""
     with journal.db.write():
         for one in outgoing:
             for message in one.local:
                 journal.put_local(message, write(message))
             if one.operations:
-                journal.enqueue_many(one.operations)
+                journal.enqueue_many(one.operations, scanned=True)
 
 
 def reply(
@@ -266,8 +315,11 @@ def reply(
 def withdraw(journal: Journal, machine: Machine, ledger: Ledger, ident: str) -> str:
     """Take back an own message; say `cancelled` (it never left) or `withdrawn` (the branch will say so).
 
-    Raise Refused for another's message, and for one whose recipient is through with it.
+    Raise Refused for another's message, and for one whose recipient is through with it. What is kept back for a secret
+    is dropped.
     """
+    if (held := _held(journal, ident)) is not None:
+        return _drop(journal, held)
     known = find(ledger, journal, ident)
     message = known.message
     if known.local is not None:
@@ -290,6 +342,53 @@ def withdraw(journal: Journal, machine: Machine, ledger: Ledger, ident: str) -> 
         )
     journal.enqueue(Op("withdraw", message.id, place))
     return "withdrawn"
+
+
+def release(journal: Journal, ident: str, reason: str) -> Held:
+    """Let go what is kept back for a secret in it; the reason goes on record, here and on the branch."""
+    words = " ".join(reason.split())
+    if len(words) < 4:
+        raise UsageError(
+            "a release needs a reason",
+            "it is told to everybody who reads the history",
+            '--reason "a test key, revoked"',
+        )
+    if journal.secrets.find(words):
+        raise UsageError("the reason has a secret in it itself", remedy="say it without")
+    held = _held(journal, ident)
+    if held is None:
+        known = [one for one in journal.held_by_prefix(ident.strip().upper()) if one.state != "held"]
+        if known:
+            raise Refused(f"{known[-1].id} is {known[-1].state} already", f"since {known[-1].settled}")
+        raise NotFound(f"nothing is kept back as {ident!r}", remedy="see `gitsync quarantine`")
+    journal.let_go(held.id, words[:LONGEST_REASON])
+    return held
+
+
+LONGEST_REASON = 300
+"""Characters of the reason of a release that are kept; it is a trailer of a commit."""
+
+
+def _held(journal: Journal, ident: str) -> Held | None:
+    prefix = ident.strip().upper()
+    found = [one for one in journal.held_by_prefix(prefix) if one.state == "held"] if len(prefix) >= SHORTEST else []
+    if len(found) > 1:
+        raise UsageError(
+            f"{ident!r} is the beginning of several ids",
+            ", ".join(one.id for one in found[:5]),
+            "give more characters of it",
+        )
+    return found[0] if found else None
+
+
+def _drop(journal: Journal, held: Held) -> str:
+    if held.kind in ("edit", "commit"):
+        where = f"{held.place}, {held.findings[0]}"
+        raise Refused(
+            f"{held.id} is in the mailbox folder, not in the outbox", where, "take it out there; gitsync sees that"
+        )
+    journal.drop(held.id)
+    return "dropped"
 
 
 def _operations(message: Message, to: str, machine: Machine, fleet: Collection[str]) -> list[Op]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gitsync import errors
+from gitsync.secrets.redact import redact
 
 Json = dict[str, Any]
 
@@ -13,6 +14,7 @@ _STATUS: tuple[tuple[type[errors.GitsyncError], int, str], ...] = (
     (errors.Conflict, 409, "conflict"),
     (errors.Busy, 429, "busy"),
     (errors.UsageError, 422, "usage"),
+    (errors.SecretFound, 422, "secret"),
     (errors.Refused, 403, "refused"),
     (errors.TryLater, 503, "try_later"),
 )
@@ -34,9 +36,11 @@ _BY_STATUS: dict[int, type[errors.GitsyncError]] = {
 
 
 def error_document(code: str, message: str, **more: Any) -> Json:
-    """Return the one shape that every error has; what is None is left out."""
-    rest = {name: value for name, value in more.items() if value is not None}
-    return {"error": {"code": code, "message": message, **rest}}
+    """Return the one shape that every error has; what is None is left out, and no secret gets in."""
+    rest = {
+        name: redact(value) if isinstance(value, str) else value for name, value in more.items() if value is not None
+    }
+    return {"error": {"code": code, "message": redact(message), **rest}}
 
 
 def told(error: errors.GitsyncError) -> tuple[int, Json, dict[str, str]]:
@@ -46,6 +50,8 @@ def told(error: errors.GitsyncError) -> tuple[int, Json, dict[str, str]]:
     document = error_document(
         code, error.what, why=error.why, remedy=error.remedy, exit=error.exit_code, near=near or None
     )
+    if isinstance(error, errors.SecretFound):
+        document["error"] |= {"held": error.held, "line": error.line, "rule": error.rule}
     headers = {}
     if isinstance(error, errors.Busy):
         headers["Retry-After"] = str(max(1, round(error.retry_after)))

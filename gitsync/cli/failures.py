@@ -34,7 +34,7 @@ def keep_warnings(folder: Path) -> None:
 
 
 def _append(text: str, folders: list[Path]) -> str | None:
-    from gitsync.git.environment import redact
+    from gitsync.secrets.redact import redact
 
     text = redact(text)
     for folder in folders:

@@ -88,7 +88,9 @@ def _function(run: str) -> Callable[[Namespace], int]:
 
 def _tell(what: str, why: str, remedy: str) -> None:
     from gitsync.cli.terminal import clean_line
+    from gitsync.secrets.redact import redact
 
+    what, why, remedy = redact(what), redact(why), redact(remedy)
     with suppress(OSError):  # a full disk, or nobody there: the exit code says it
         print(f"gitsync: {clean_line(what)}", file=sys.stderr)
         for line in (why, remedy):

@@ -60,6 +60,7 @@ def opened(args: Namespace, *, fresh: bool = True) -> Iterator[Stores]:
     from gitsync.ledger.ledger import Ledger
 
     journal = Journal(settings.journal_file)
+    journal.secrets = settings.secrets
     try:
         ledger = Ledger(settings.ledger_file)
         try:

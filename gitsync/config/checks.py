@@ -133,6 +133,16 @@ def texts(*, empty: bool = True) -> Check:
     return check
 
 
+def fingerprints(value: object) -> tuple[str, ...]:
+    """Take a list of fingerprints of secrets that are none."""
+    if not isinstance(value, list) or not all(isinstance(one, str) and _FINGERPRINT.fullmatch(one) for one in value):
+        raise ValueError("a list of fingerprints, 16 hex digits each, as `gitsync quarantine` shows them")
+    return tuple(value)
+
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
+
+
 def text_map(value: object) -> Mapping[str, str]:
     """Take a table of texts."""
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):

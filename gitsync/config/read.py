@@ -19,6 +19,7 @@ from gitsync.errors import ConfigError
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.paths import valid_id
 from gitsync.routing import INBOX, Policy
+from gitsync.secrets.scan import Secrets
 from gitsync.supervisor.settings import SuperviseSettings
 from gitsync.sync.settings import SyncSettings
 from gitsync.tasks.values import TaskSettings
@@ -102,6 +103,7 @@ class _Reader:
             tasks=TaskSettings(**self._table("tasks", tables.TASKS)),
             supervise=SuperviseSettings(**self._table("supervise", tables.SUPERVISE)),
             log=LogSettings(**self._table("log", tables.LOG)),
+            secrets=Secrets(**self._table("secrets", tables.SECRETS)),
         )
 
     def _machine(self) -> Machine:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsync.dispatch.quota import Limits
+from gitsync.secrets.scan import Secrets
 from gitsync.supervisor.settings import SuperviseSettings
 from gitsync.tasks.values import Rules, TaskSettings
 from gitsync.verifying import Rules as Verification
@@ -75,6 +76,7 @@ class Settings:
     tasks: TaskSettings = field(default_factory=TaskSettings)
     supervise: SuperviseSettings = field(default_factory=SuperviseSettings)
     log: LogSettings = LogSettings()
+    secrets: Secrets = field(default_factory=Secrets)
     restored: bool = False
 
     @property

@@ -47,6 +47,11 @@ DISPATCH: Table = {
     "drain": checks.duration(0, 3600),
 }
 
+SECRETS: Table = {
+    "scan": checks.boolean,
+    "allow": checks.fingerprints,
+}
+
 TASKS: Table = {
     "queue_limit": checks.integer(1, 1_000_000),
     "retries": checks.integer(0, 100),
@@ -168,4 +173,17 @@ AGENT: Mapping[str, Table] = {
 
 AGENT_NEEDS: Mapping[str, str] = {"http": "url", "command": "argv", "claude": "model"}
 
-TOP = ("machine", "sync", "api", "dispatch", "limits", "log", "agents", "routes", "tasks", "supervise", "policy")
+TOP = (
+    "machine",
+    "sync",
+    "api",
+    "dispatch",
+    "limits",
+    "log",
+    "agents",
+    "routes",
+    "tasks",
+    "supervise",
+    "policy",
+    "secrets",
+)

@@ -194,6 +194,7 @@ class Process:
             log.warning("settings not taken, %s can only change with a restart", ", ".join(later))
             return later
         self.settings = self.opened.settings = new
+        self.opened.journal.secrets = new.secrets
         self.syncing.settings = new.sync
         logging.getLogger().setLevel(new.log.level.upper())
         await self.delivering.reconfigure(new)

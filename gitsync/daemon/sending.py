@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from gitsync.api.control import Json, SendAsk
 from gitsync.errors import GitsyncError
 from gitsync.machine import Opened
-from gitsync.outbox import Outgoing, accept, prepare
+from gitsync.outbox import Outgoing, accept, keep_home, prepare
 
 Asked = tuple[Sequence[SendAsk], Sequence[str | None], asyncio.Future[list[Outgoing]]]
 
@@ -59,9 +59,9 @@ class Sending:
         results: list[list[Outgoing] | Exception] = []
         for asks, senders, _ in group:
             try:
-                results.append(
-                    [self._prepare(ask, sender, fleet, names) for ask, sender in zip(asks, senders, strict=True)]
-                )
+                prepared = [self._prepare(ask, sender, fleet, names) for ask, sender in zip(asks, senders, strict=True)]
+                keep_home(self._opened.journal, prepared)
+                results.append(prepared)
             except GitsyncError as error:
                 results.append(error)
         accept(self._opened.journal, [one for result in results if isinstance(result, list) for one in result])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import stat
 from collections.abc import Mapping
@@ -102,17 +101,3 @@ def socket_folder() -> Path | None:
     return None
 
 
-# Bounded, since it is run over whole tracebacks: a long word must not cost its length squared.
-_USERINFO = re.compile(r"\b(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20})://(?P<user>[^\s/@'\"]{1,4000})@")
-
-
-def redact(text: str) -> str:
-    """Take the credentials out of every URL in a text; the user name of an ssh URL is not one."""
-
-    def clean(match: re.Match[str]) -> str:
-        scheme, user = match["scheme"], match["user"]
-        if scheme.lower() in ("ssh", "git+ssh", "ssh+git"):
-            return f"{scheme}://{user.partition(':')[0]}@"
-        return f"{scheme}://"
-
-    return _USERINFO.sub(clean, text)

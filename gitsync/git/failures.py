@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gitsync.errors import AuthFailed, FolderPaused, GitFailed, GitsyncError, PushRefused, RemoteAway
-from gitsync.git.environment import redact
 from gitsync.git.values import PushKind
+from gitsync.secrets.redact import redact
 
 Kind = Literal["auth", "host key", "certificate", "access", "missing", "away", "refused", "locked", "disk", "owner"]
 

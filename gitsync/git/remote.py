@@ -10,11 +10,12 @@ from pathlib import Path
 
 from gitsync import clock
 from gitsync.errors import AuthFailed, GitFailed, GitsyncError, RemoteAway
-from gitsync.git.environment import redact, socket_folder, ssh_command
+from gitsync.git.environment import socket_folder, ssh_command
 from gitsync.git.failures import CROSSED, NO_SUCH_BRANCH, failure, push_kind, remote_words
 from gitsync.git.refs import Move, Refs
 from gitsync.git.run import Done, run, ssh_shares_already
 from gitsync.git.values import Fetched, Pushed, RemoteKind, Update
+from gitsync.secrets.redact import know_url, redact
 
 _CROSSED_PAUSES = (0.05, 0.2, 0.0)
 """Seconds after a fetch that met somebody else at our refs, until it is tried again; the last one counts."""
@@ -56,6 +57,7 @@ class RemoteSide:
         if self._url is None:
             done = run("ls-remote", "--get-url", self._remote, cwd=self._work_tree)
             self._url = done.out.decode("utf-8", "surrogateescape").strip()
+            know_url(f"remote {self._remote}", self._url)
         return self._url
 
     def _git(self, *args: str, ok: Sequence[int] = (0,), heard: Callable[[bytes], None] | None = None) -> Done:

@@ -12,7 +12,6 @@ from typing import Self
 from gitsync.clock import unix
 from gitsync.errors import FolderPaused, GitFailed, GitsyncError, UsageError
 from gitsync.git import beside_gc, index, upkeep
-from gitsync.git.environment import redact
 from gitsync.git.history import History
 from gitsync.git.objects import EMPTY_TREE, compose_commit, object_id
 from gitsync.git.refs import Move, Refs
@@ -20,6 +19,7 @@ from gitsync.git.remote import RemoteSide, kind_of
 from gitsync.git.run import Done, run
 from gitsync.git.store import Store
 from gitsync.git.values import Change, Commit, Entry, Fetched, Head, Person, Pushed, RemoteKind, Update
+from gitsync.secrets.redact import redact
 
 __all__ = ["Change", "Commit", "Entry", "Fetched", "Head", "Mailbox", "Person", "Pushed", "RemoteKind", "Update"]
 

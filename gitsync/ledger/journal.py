@@ -6,15 +6,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gitsync.ledger import folder, handed, intents, queue, tasks
+from gitsync.ledger import folder, handed, intents, quarantine, queue, tasks
 from gitsync.ledger.db import Database
 from gitsync.ledger.faults import FaultPoint, nothing
 
-MIGRATIONS = (queue.SCHEMA + folder.SCHEMA + intents.SCHEMA, tasks.SCHEMA, handed.SCHEMA)
+MIGRATIONS = (queue.SCHEMA + folder.SCHEMA + intents.SCHEMA, tasks.SCHEMA, handed.SCHEMA, quarantine.SCHEMA)
 
 
-class Journal(queue.Queue, folder.Folder, intents.Intents, tasks.TaskRows, handed.HandedRows):
-    """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages, tasks.
+class Journal(queue.Queue, folder.Folder, intents.Intents, quarantine.Quarantine, tasks.TaskRows, handed.HandedRows):
+    """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages, tasks, what is kept back.
 
     Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it
     returns. The background process and the command line have it open at the same time. Raises StoreFailed with a

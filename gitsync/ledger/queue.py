@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
+from gitsync.ledger.quarantine import hold
 from gitsync.ledger.values import Attempt, Op, Parked
+from gitsync.secrets.scan import Secrets
 
 KEPT_LANDED = 256
 """Landed operations stay visible until the ledger has read their commit; this many are plenty."""
@@ -41,6 +43,7 @@ class Queue:
     """The rows of the journal that wait for the branch. Each method is one transaction."""
 
     db: Database
+    secrets: Secrets
 
     def together(self, deeds: Sequence[Callable[[], bool]]) -> list[bool]:
         """Do several writes in one transaction, which waits for the disk once; all of them are written or none."""
@@ -65,10 +68,10 @@ class Queue:
         """Queue one operation; durable when it returns. Give its number."""
         return self.enqueue_many([op])[0]
 
-    def enqueue_many(self, ops: Sequence[Op]) -> list[int]:
-        """Queue operations in this order in one transaction."""
+    def enqueue_many(self, ops: Sequence[Op], *, scanned: bool = False) -> list[int]:
+        """Queue operations in this order in one transaction; those with a secret in them are held (number 0)."""
         with self.db.write() as conn:
-            return add_ops(conn, ops)
+            return add_ops(conn, ops, None if scanned else self.secrets)
 
     def pending(self) -> list[Op]:
         """Give what waits for the branch, in order."""
@@ -172,17 +175,25 @@ class Queue:
             )
 
 
-def add_ops(conn: Connection, ops: Sequence[Op]) -> list[int]:
-    """Insert operations inside a transaction; give their numbers."""
+def add_ops(conn: Connection, ops: Sequence[Op], secrets: Secrets | None = None) -> list[int]:
+    """Insert operations inside a transaction; give their numbers, 0 where one is held for a secret in it.
+
+    Every room's way to the branch leads through here, so nothing with a key in it gets past, whoever wrote it.
+    """
     now = clock.stamp()
-    return [
-        conn.execute(
+    numbers = []
+    for op in ops:
+        if secrets is not None and op.kind in ("message", "import") and (found := secrets.find(op.payload)):
+            message = op.kind == "message"
+            hold(conn, op.ident if message else clock.new_id(), op.kind, op.to or op.ident, found, op.payload, ops=[op])
+            numbers.append(0)
+            continue
+        done = conn.execute(
             "INSERT INTO ops (kind, ident, to_place, payload, urgent, created) VALUES (?, ?, ?, ?, ?, ?)",
             (op.kind, op.ident, op.to, op.payload, op.urgent, op.created or now),
-        ).lastrowid
-        or 0
-        for op in ops
-    ]
+        )
+        numbers.append(done.lastrowid or 0)
+    return numbers
 
 
 def _op(row: Record) -> Op:

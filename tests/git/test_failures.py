@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gitsync.errors import AuthFailed, FolderPaused, GitFailed, GitsyncError, PushRefused, RemoteAway
-from gitsync.git.environment import redact, ssh_command
+from gitsync.git.environment import ssh_command
 from gitsync.git.failures import failure, push_kind, remote_words
 from gitsync.git.remote import Place, kind_of, locate
+from gitsync.secrets.redact import redact
 
 SSH_TAIL = (
     "\nfatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\n"
