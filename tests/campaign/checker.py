@@ -11,7 +11,7 @@ Use it after everything was healed and synced until quiet:
 - ``agent_logs``  JSON-lines files, each line written by an agent itself and flushed before it answers:
                   ``{"machine": "2", "agent": "worker", "id": <message>, "event": "begun", "at": <seconds>}``; an
                   agent that gives the work back untouched writes ``"event": "untouched"`` after it, an idempotent one
-                  adds ``"idempotent": true``;
+                  adds ``"idempotent": true``; a person who finds a message in the inbox writes ``"event": "seen"``;
 - ``sent``        `Sent` for each message that ``send`` accepted, made when it returned;
 - ``written``     `Written` for each line that a person saved, made when the save returned; its text must be unique;
 - ``outside``     ``{repository: snapshot(repository)}`` of the persons' repositories, from before;
@@ -72,8 +72,10 @@ class Sent:
     """A message that was accepted.
 
     ``body`` is a unique text of it. ``told`` says that its sender was told why it does not arrive: ``withdrawn``,
-    ``cancelled``, ``refused``. ``expected``: somebody there takes it, so that a hand-over or a receipt is due.
-    ``rewound``: a person took the branch back over it, and it was seen on the branch before.
+    ``cancelled``, ``refused``. ``reach`` names the machines at each of which a hand-over, a receipt, or somebody's look
+    at the inbox is due; ``*`` is any of them, nothing that none is. ``local``: for an agent of the same machine, so
+    not on the branch. ``rewound``: a person took the branch back over it, so a rescue ref has it. ``deleted``: a person
+    took it off the branch by plain git.
     """
 
     id: str
@@ -81,8 +83,10 @@ class Sent:
     to: str
     body: str = ""
     told: str = ""
-    expected: bool = True
+    reach: tuple[str, ...] = ()
+    local: bool = False
     rewound: bool = False
+    deleted: bool = False
 
 
 @dataclass
@@ -161,27 +165,33 @@ def _arrived(
     held: Branch, kept: bytes, sent: Sequence[Sent], calls: Sequence[Mapping[str, object]]
 ) -> Iterable[Violation]:
     """I1, and that nothing stands twice."""
-    begun = {str(call["id"]) for call in calls}
+    reached = {(str(call["id"]), str(call["machine"])) for call in calls}
+    reached |= {(ident, machine) for ident, said in held.receipts.items() for machine, _, _ in said}
+    reached |= {(ident, "*") for ident, _ in reached}
     for ident, places in sorted(held.standing.items()):
         if len(places) > 1:
             yield Violation("I1", f"message {ident} stands {len(places)} times: {', '.join(places)}")
     for one in sent:
         if one.told:
             continue
-        if one.id not in held.standing:
-            outcomes = {outcome for _, _, outcome in held.receipts.get(one.id, ())}
-            if one.rewound and one.id.encode() in kept:
-                continue
-            if outcomes & FINAL and one.id in held.ever:
-                continue  # dealt with, and deleted by somebody afterwards
-            yield Violation(
-                "I1", f"message {one.id} from {one.sender} to {one.to} was accepted and is not on the branch"
-            )
-            continue
+        yield from _there(held, kept, one)
+        for place in one.reach:
+            if (one.id, place) not in reached:
+                yield Violation("I1", f"message {one.id} from {one.sender} to {one.to} did not reach machine {place}")
+
+
+def _there(held: Branch, kept: bytes, one: Sent) -> Iterable[Violation]:
+    if one.local:
+        return
+    if one.id in held.standing:
         if one.body and one.body.encode() not in held.blocks[one.id]:
             yield Violation("I1", f"message {one.id} has lost its text {one.body!r}")
-        if one.expected and one.id not in begun and not held.receipts.get(one.id):
-            yield Violation("I1", f"message {one.id} from {one.sender} to {one.to} reached nobody, and nobody says why")
+        return
+    final = any(outcome in FINAL for _, _, outcome in held.receipts.get(one.id, ()))
+    if one.id in held.ever and (final or one.deleted):
+        return  # dealt with or taken off by a person, so it may be gone
+    if not (one.rewound and one.id.encode() in kept):
+        yield Violation("I1", f"message {one.id} from {one.sender} to {one.to} was accepted and is nowhere")
 
 
 def _once(
