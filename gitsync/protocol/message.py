@@ -17,7 +17,8 @@ what looks escaped already by one more, so that one can always be taken away aga
 - in the body, a line that looks like a boundary, and a fence marker that nothing closes;
 - in the subject, a run of `#` at its end, which Markdown would take for the heading's.
 
-`read` takes nothing but this form; a block that a person changed goes to the tolerant reader.
+`read` takes nothing but this form; a block that a person changed goes to the tolerant reader. The end line alone may
+hold more, such as a signature: it says nothing that is part of the message.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ _BREAKS = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 _CLOSING = re.compile(r"(?:^|(?<=[ \t]))(\\*)(#+)$")
-_BOUNDARY_LIKE = re.compile(rb"\\*<!--[ \t]*/?msg(?![A-Za-z0-9_-])", re.IGNORECASE)
-_ESCAPED_BOUNDARY = re.compile(rb"\\+<!--[ \t]*/?msg(?![A-Za-z0-9_-])", re.IGNORECASE)
+_BOUNDARY_LIKE = re.compile(rb"\\*<!--[ \t]*/?msg(?=-->|[^A-Za-z0-9_-]|\Z)", re.IGNORECASE)
+_ESCAPED_BOUNDARY = re.compile(rb"\\+<!--[ \t]*/?msg(?=-->|[^A-Za-z0-9_-]|\Z)", re.IGNORECASE)
 _ESCAPED_FENCE = re.compile(rb"([ \t]*)\\+(?:```|~~~)")
 
 
@@ -119,12 +120,20 @@ def write(message: Message) -> bytes:
 def read(block: bytes) -> Message:
     """Read what `write` wrote; raise ValueError for anything else, however slightly changed."""
     segments = parse(block)
-    if len(segments) != 1 or not isinstance(segments[0], Block) or not segments[0].closed:
+    whole = segments[0] if len(segments) == 1 else None
+    if not isinstance(whole, Block) or not whole.closed:
         raise ValueError("not one whole block")
-    message = _read_inner(segments[0].id, segments[0].inner)
-    if write(message) != block:
+    message = _read_inner(whole.id, whole.inner)
+    if write(message) != start_line(message.id) + whole.inner + END_LINE or not _plainly_bounded(whole):
         raise ValueError("not as gitsync writes it")
     return message
+
+
+def _plainly_bounded(block: Block) -> bool:
+    """Say whether the boundary lines are as gitsync writes them, attributes of the end line apart."""
+    start = start_line(block.id)
+    end = block.raw[len(start) + len(block.inner) :]
+    return block.raw.startswith(start) and end.startswith(END_LINE[:-5]) and end.endswith(END_LINE[-5:])
 
 
 def _read_inner(message_id: str, inner: bytes) -> Message:
