@@ -38,7 +38,7 @@ from gitsync.protocol.reader import read_file
 
 TOO_LARGE = 8 * 1024 * 1024
 
-_LIKE_BOUNDARY = re.compile(rb"[ \t]{0,3}<!--[ \t]*/?msg(?![A-Za-z0-9_-])", re.IGNORECASE)
+_LIKE_BOUNDARY = re.compile(rb"[ \t]{0,3}<!--[ \t]*/?msg(?=-->|[^A-Za-z0-9_-]|\Z)", re.IGNORECASE)
 _CONFLICT = re.compile(rb"(?:<{7}|>{7}|\|{7})(?: |\r?$)|={7}\r?$")
 # What the reader takes for normal because it says so; all else that is normal to it was only not understood.
 _NORMAL = re.compile(
@@ -143,6 +143,7 @@ def _messages(data: bytes, path: str, place: Place) -> Iterator[Problem]:
 def _follow_ups(data: bytes, by_hand: list[Found]) -> Iterator[Problem]:
     starts = sorted(found.start for found in by_hand)
     position = 0
+    line = 1
     after_block = False
     for segment in parse(data):
         if after_block and not isinstance(segment, Block):
@@ -153,8 +154,9 @@ def _follow_ups(data: bytes, by_hand: list[Found]) -> Iterator[Problem]:
             heading = text.startswith((b"#", b"<!--", b"---"))
             if text and not heading and (first is None or begin < first):
                 what = "text below a message belongs to none; give it a heading of its own to send it"
-                yield Problem(_line(data, begin), "follow-up", what)
+                yield Problem(line + segment.raw.count(b"\n", 0, begin - position), "follow-up", what)
         position += len(segment.raw)
+        line += segment.raw.count(b"\n")
         after_block = isinstance(segment, Block)
 
 
