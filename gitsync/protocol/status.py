@@ -19,6 +19,8 @@ _OURS = re.compile(
     r"<!--[ \t]*/?status[ \t]*-->|- \*\*(?:Status|Role|Agents|Blockers|Install|Refreshed):\*\*"
     r"|\|(?:[ \t]*:?-+:?[ \t]*\|)+\Z"
 )
+_TITLE = re.compile(r"^\ufeff?# COMPUTER ([A-Za-z0-9-]+)(?: — (.*)|[ \t\r]*)$", re.MULTILINE)
+_BAR = re.compile(r"\\.|\|", re.DOTALL)
 _FIELD = re.compile(r"- \*\*([^*]+):\*\*(?: (.*))?")
 
 
@@ -129,7 +131,7 @@ def split_block(block: bytes) -> tuple[bytes, bytes]:
     A value that somebody changed in a line of ours is not told from an older one of ours: such a line is generated.
     """
     status = read_status(block)
-    ours = write_block(status).decode("utf-8", "surrogateescape").split("\n") if status is not None else []
+    ours = set(write_block(status).decode("utf-8", "surrogateescape").split("\n")) if status is not None else set()
     rows = {tuple(_cells(line)) for line in ours if line.startswith("|")}
     generated: list[str] = []
     typed: list[str] = []
@@ -156,12 +158,13 @@ def read_status(data: bytes) -> Status | None:
         return None
     head = data[: found[0]].decode("utf-8", "surrogateescape")
     text = data[found[0] : found[1]].decode("utf-8", "surrogateescape")
-    title = re.search(r"^\ufeff?# COMPUTER ([A-Za-z0-9-]+)(?: — (.*?))?\s*$", head, re.MULTILINE)
+    title = _TITLE.search(head)
     fields: dict[str, str] = {}
     blockers: list[str] = []
     agents: list[AgentRow] = []
     capacity: list[CapacityRow] = []
     table: tuple[str, ...] = ()
+    ruled = False
     field = ""
     for line in (raw.rstrip() for raw in text.split("\n")):
         if match := _FIELD.fullmatch(line):
@@ -172,8 +175,10 @@ def read_status(data: bytes) -> Status | None:
         elif line.startswith("|"):
             cells = _cells(line)
             if tuple(cells) in (AGENT_HEAD, CAPACITY_HEAD):
-                table = tuple(cells)
-            elif table and not all(set(cell) <= set("-:") and cell for cell in cells):
+                table, ruled = tuple(cells), False
+            elif table and not ruled and all(set(cell) <= set("-:") and cell for cell in cells):
+                ruled = True
+            elif table:
                 cells += [""] * (len(table) - len(cells))
                 if table == AGENT_HEAD:
                     agents.append(_agent(cells))
@@ -186,7 +191,7 @@ def read_status(data: bytes) -> Status | None:
         blockers.insert(0, said)
     return Status(
         id=title[1].lower() if title else "",
-        name=(title[2] or "") if title else "",
+        name=(title[2] or "").strip() if title else "",
         state=fields.get("status", ""),
         role=fields.get("role", ""),
         agents=tuple(agents),
@@ -222,7 +227,14 @@ def _row(cells: Sequence[str]) -> str:
 
 def _cells(line: str) -> list[str]:
     line = line.strip()
-    parts = re.findall(r"((?:[^\\|]|\\.)*)\|", line[1:] + ("" if line.endswith("|") else "|"))
+    parts: list[str] = []
+    at = 1
+    for match in _BAR.finditer(line, 1):
+        if match[0] == "|":
+            parts.append(line[at : match.start()])
+            at = match.end()
+    if at < len(line):
+        parts.append(line[at:])
     return [re.sub(r"\\(.)", r"\1", part.strip()) for part in parts]
 
 
