@@ -16,9 +16,10 @@ from gitsync.protocol.blocks import (
     is_end_line,
     is_start_line,
     parse,
+    signature_in,
     start_line,
 )
-from gitsync.protocol.ids import ID_PATTERN, VARIANT_PATTERN, variant_id
+from gitsync.protocol.ids import ID_PATTERN, VARIANT_PATTERN, base_id, variant_id
 from gitsync.protocol.weave import Element
 
 _ID = re.compile(f"{ID_PATTERN}(?:{VARIANT_PATTERN})?".encode())
@@ -31,6 +32,11 @@ class Letter:
     raw: bytes
     content: str
     closed: bool
+
+    @property
+    def signed(self) -> bool:
+        """Whether its end line holds a signature; that is no part of the content."""
+        return self.closed and bool(signature_in(self.raw))
 
     def named(self, name: str) -> Letter:
         """Give the same version under another id."""
@@ -55,7 +61,7 @@ def load(data: bytes, known: dict[bytes, Letter] | None = None) -> FileVersion:
     known = {} if known is None else known
     version = FileVersion(bom=data.startswith(BOM))
     if data and not data.endswith(b"\n"):
-        data += b"\r\n" if b"\r\n" in data else b"\n"
+        data += b"\r\n" if b"\r\n" in data and not data.endswith(b"\r") else b"\n"
     again: list[tuple[int, str, Letter]] = []
     for segment in parse(data.removeprefix(BOM)):
         if not isinstance(segment, Block):
@@ -70,10 +76,15 @@ def load(data: bytes, known: dict[bytes, Letter] | None = None) -> FileVersion:
             version.letters[segment.id] = letter
         version.elements.append(Element(segment.id, b""))
     dropped: set[int] = set()
+    placed: set[tuple[str, str]] = set()
     for index, name, letter in again:
-        winner, loser = sorted((version.letters[name], letter), key=lambda each: each.content)
+        winner, loser = sorted((version.letters[name], letter), key=lambda each: (each.content, not each.signed))
         version.letters[name] = winner
-        variant = None if winner.content == loser.content else free_name(name, loser, version.letters)
+        if winner.content == loser.content or (base_id(name), loser.content) in placed:
+            dropped.add(index)  # said already; looking for its name again is what a hostile file would have us do
+            continue
+        placed.add((base_id(name), loser.content))
+        variant = free_name(name, loser, version.letters)
         if variant is None:
             dropped.add(index)
         else:
