@@ -67,6 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
         outcomes[name] = plain(name, TARGETS[name], number, args.seed, args.crashes)
         print(f"{name}: {outcomes[name].inputs} inputs, {len(outcomes[name].crashes)} crashes", file=sys.stderr, flush=True)
     print(table(outcomes))
+    for name, outcome in outcomes.items():
+        for where, file in outcome.crashes.items():
+            print(f"\n{name}: {where}\n  python -m tests.fuzz.run {name} --replay {file}")
     return 1 if any(outcome.crashes for outcome in outcomes.values()) else 0
 
 
@@ -79,12 +82,12 @@ def plain(name: str, fuzzed: Fuzzed, inputs: int, seed: int, crashes: Path) -> O
         data = mutate(rng, rng.choice(kept), kept) if kept and rng.random() < 0.5 else fuzzed.make(rng)
         if number % 7 == 0 or rng.random() < 0.05:
             kept.append(data)
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             fuzzed.target(data)
         except Exception as error:
             _save(name, data, error, outcome, crashes)
-        took = time.perf_counter() - begin
+        took = time.process_time() - begin
         outcome.inputs += 1
         outcome.seconds += took
         outcome.longest = max(outcome.longest, took)
@@ -103,9 +106,9 @@ def _save(name: str, data: bytes, error: Exception, outcome: Outcome, crashes: P
     file = crashes / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}"
     file.write_bytes(data)
     if where in outcome.crashes:
-        outcome.crashes[where].unlink(missing_ok=True)
+        outcome.crashes[where].unlink(missing_ok=True)  # the new one is smaller
     else:
-        print(f"{name}: {where}: {str(error)[:200]!r}\n  python -m tests.fuzz.run --replay {file}", file=sys.stderr, flush=True)
+        print(f"{name}: {where}: {str(error)[:200]!r}", file=sys.stderr, flush=True)
     outcome.crashes[where] = file
 
 
