@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 
 from gitsync.protocol import receipts as receipt_lines
 from gitsync.protocol.blocks import BOM, END_LINE, Block, Free, Segment, open_fence, parse, render
@@ -50,19 +51,29 @@ def closing(segments: tuple[Segment, ...]) -> bytes:
     return b"-->\n" if opened >= 0 and b"-->" not in last.raw[opened:] else b""
 
 
-def append_receipts(data: bytes | None, machine: str, receipts: Iterable[Receipt]) -> bytes:
-    """Put receipts at the end of a machine's file for a month, but for lines that are in it already."""
+def append_receipts(data: bytes | None, machine: str, receipts: Iterable[Receipt], sshsig: Sequence[str] = ()) -> bytes:
+    """Put receipts at the end of a machine's file for a month, but for lines that are in it already, signed or not.
+
+    `sshsig` holds the signatures of the receipts in base64, in the same order; empty ones for none.
+    """
     if not data:
         data = f"# Receipts of {machine}\n\n".encode()
     elif not data.endswith(b"\n"):
         data += b"\n"
-    present = {line.rstrip(b"\r") for line in data.split(b"\n")}
-    for receipt in receipts:
-        line = receipt_lines.lines([receipt])
-        if line[:-1] not in present:
-            present.add(line[:-1])
-            data += line
+    present = bare_lines(data)
+    for receipt, signature in zip_longest(receipts, sshsig, fillvalue=""):
+        assert isinstance(receipt, Receipt)
+        text = receipt_lines.line(receipt)
+        if text not in present:
+            present.add(text)
+            data += f"{receipt_lines.signed_line(text, str(signature))}\n".encode("utf-8", "surrogateescape")
     return data
+
+
+def bare_lines(data: bytes) -> set[str]:
+    """Give the lines of a file of receipts without their ends and signatures."""
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    return {receipt_lines.split_signature(line)[0].rstrip("\r") for line in lines}
 
 
 def withdraw(data: bytes, message_id: str) -> bytes:
@@ -111,6 +122,8 @@ def _without(segments: tuple[Segment, ...], gone: Callable[[Block], bool]) -> li
             continue
         if skipped and isinstance(segment, Free) and _ends_blank(tail):
             segment = Free(_drop_blank_line(segment.raw))
+        if isinstance(segment, Free) and kept and isinstance(kept[-1], Block) and not kept[-1].closed:
+            kept.append(Free(END_LINE))  # what ended the message was the start of the one that goes
         kept.append(segment)
         tail = (tail + segment.raw)[-4:]
         skipped = False

@@ -47,6 +47,8 @@ def extended(data: bytes, path: str, ids: Collection[str]) -> tuple[bytes, tuple
 
 
 def _by_hand(block: Block) -> bool:
+    if block.sshsig:  # made by gitsync, whatever became of its text since
+        return False
     try:
         read(block.raw)
     except ValueError:

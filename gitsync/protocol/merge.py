@@ -24,7 +24,7 @@ from gitsync.protocol.align import align, longest_growing
 from gitsync.protocol.blocks import BOM
 from gitsync.protocol.carry import carry_wraps
 from gitsync.protocol.paths import classify
-from gitsync.protocol.receipts import parse_line
+from gitsync.protocol.receipts import parse_line, split_signature
 from gitsync.protocol.status import locate, split_block
 from gitsync.protocol.version import FileVersion, Letter, free_name, load, render
 from gitsync.protocol.weave import Element, Key, weave
@@ -198,6 +198,9 @@ def merge_receipts(base: bytes | None, ours: bytes | None, theirs: bytes | None)
         return Merged(theirs if ours is None else ours)
     one, two = sorted((ours, theirs))
     lines_one, lines_two = _line_elements(one), _line_elements(two)
+    if b"sshsig=" in one or b"sshsig=" in two:
+        lines_one, lines_two = _as_signed(lines_one, lines_two), _as_signed(lines_two, lines_one)
+        one, two = _joined(lines_one), _joined(lines_two)
     keys_one, keys_two = {e.key for e in lines_one}, {e.key for e in lines_two}
     if keys_one >= keys_two or keys_two >= keys_one:
         return Merged(one if keys_one >= keys_two else two)
@@ -211,6 +214,36 @@ def merge_receipts(base: bytes | None, ours: bytes | None, theirs: bytes | None)
             merged.append(element)
         seen.add(element.key)
     return Merged(_joined(merged))
+
+
+def _as_signed(side: list[Element], other: list[Element]) -> list[Element]:
+    """Give a side's lines, those that either side has signed as they are signed: the same receipt stands there once."""
+    signed: dict[bytes, Element] = {}
+    for element in (*side, *other):
+        bare = _without_signature(element.key)
+        if bare != element.key and (bare not in signed or element.raw < signed[bare].raw):
+            signed[bare] = element
+    found: list[Element] = []
+    seen: set[Key] = set()
+    for element in side:
+        element = signed.get(_bytes(element.key), element)
+        if element.key not in seen or not _is_receipt(element):
+            found.append(element)
+        seen.add(element.key)
+    return found
+
+
+def _without_signature(key: Key) -> bytes:
+    line = _bytes(key)
+    if b"sshsig=" not in line:
+        return line
+    bare, _ = split_signature(line.decode("utf-8", "surrogateescape"))
+    return bare.encode("utf-8", "surrogateescape")
+
+
+def _bytes(key: Key) -> bytes:
+    assert isinstance(key, bytes)  # lines, not messages
+    return key
 
 
 def _is_receipt(element: Element) -> bool:
@@ -263,9 +296,11 @@ def _lacks(side: bytes | None, other: bytes | None, protect: frozenset[str]) -> 
 
 
 def _same(base: Letter | None, one: Letter, two: Letter) -> Letter:
-    """Choose between two ways to write the same content: closed first, then as the side that changed it."""
+    """Choose between two ways to write the same content: closed, then signed, then as the side that changed it."""
     if one.closed != two.closed:
         return one if one.closed else two
+    if one.signed != two.signed:
+        return one if one.signed else two
     if base is not None and base.raw in (one.raw, two.raw):
         return two if one.raw == base.raw else one
     return min(one, two, key=lambda letter: letter.raw)

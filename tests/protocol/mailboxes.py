@@ -26,7 +26,7 @@ WORDS = (
 )
 
 
-DEEDS = ("line", "cut", "change", "letter", "letter", "edit", "drop", "move", "wrap", "fence")
+DEEDS = ("line", "cut", "change", "letter", "letter", "edit", "drop", "move", "wrap", "fence", "sign")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class Letter:
     id: str
     lines: tuple[str, ...]
     closed: bool = True
+    signed: str = ""
+
+    @property
+    def end(self) -> str:
+        return f"<!-- /msg sshsig={self.signed} -->" if self.signed else "<!-- /msg -->"
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Page:
             else:
                 after = self.items[index + 1] if index + 1 < len(self.items) else None
                 closed = item.closed or isinstance(after, Line | Fence)
-                lines += [f"<!-- msg {item.id} -->", *item.lines, *(["<!-- /msg -->"] if closed else [])]
+                lines += [f"<!-- msg {item.id} -->", *item.lines, *([item.end] if closed else [])]
         end = "\r\n" if self.crlf else "\n"
         text = end.join(lines) + (end if lines and self.ended else "")
         return text.encode()
@@ -76,6 +81,7 @@ words = st.sampled_from(WORDS)
 lines = st.one_of(words, st.integers(0, 10**6).map(lambda number: f"line {number}")).map(Line)
 typed = st.one_of(words, st.integers(0, 20).map(lambda number: f"typed {number}")).map(Line)
 said = st.one_of(st.integers(0, 20).map(lambda number: f"said {number}"), st.just(""))
+signatures = st.sampled_from(["", "", "QUJD", "REVG"])
 bodies = st.lists(said, min_size=1, max_size=4).map(tuple)
 fences = st.one_of(
     st.lists(words, max_size=3).map(lambda inside: Fence(tuple(inside))),
@@ -88,7 +94,7 @@ def pages(draw: st.DrawFn, most: int = 6) -> Page:
     ids = draw(st.lists(st.sampled_from(IDS[:12]), unique=True, max_size=most))
     items: list[Line | Fence | Letter] = draw(st.lists(lines, max_size=3))  # type: ignore[assignment]
     for name in ids:
-        items.append(Letter(name, draw(bodies), draw(st.integers(0, 9)) > 0))
+        items.append(Letter(name, draw(bodies), draw(st.integers(0, 9)) > 0, draw(signatures)))
         items += draw(st.lists(lines, max_size=3))
         if draw(st.integers(0, 7)) == 0:
             items.append(draw(fences))
@@ -111,7 +117,7 @@ def edited(
         elif what == "fence":
             items.insert(at, draw(fences))
         elif what == "letter" and names:
-            letter = Letter(names.pop(0), draw(bodies))
+            letter = Letter(names.pop(0), draw(bodies), signed=draw(signatures))
             items.insert(len(items) if draw(st.booleans()) else at, letter)
         elif item is None:
             continue
@@ -121,6 +127,8 @@ def edited(
             items[at] = draw(typed)
         elif what == "edit" and isinstance(item, Letter):
             items[at] = replace(item, lines=draw(bodies))
+        elif what == "sign" and isinstance(item, Letter):
+            items[at] = replace(item, signed=draw(signatures))
         elif what == "drop" and isinstance(item, Letter):
             del items[at]
         elif what == "move":
@@ -156,6 +164,11 @@ def forks(draw: st.DrawFn, sides: int = 2, *, wraps: bool = True, whole: bool = 
 def letters(data: bytes | None) -> dict[str, str]:
     """The messages of a file and the hashes of what they say."""
     return {s.id: content_hash(s.inner) for s in parse(data or b"") if isinstance(s, Block)}
+
+
+def signed_letters(data: bytes | None) -> set[tuple[str, str]]:
+    """The pairs of message and content that stand in a file with a signature."""
+    return {(s.id, content_hash(s.inner)) for s in parse(data or b"") if isinstance(s, Block) and s.sshsig}
 
 
 def contents(data: bytes | None) -> set[tuple[str, str]]:

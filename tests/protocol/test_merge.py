@@ -16,7 +16,7 @@ from gitsync.protocol.edit import append
 from gitsync.protocol.merge import Merged, merge, merge_path, merge_text
 from gitsync.protocol.message import Message, write
 from gitsync.protocol.wrap import wrap
-from tests.protocol.mailboxes import IDS, contents, forks, letters, text_lines
+from tests.protocol.mailboxes import IDS, contents, forks, letters, signed_letters, text_lines
 
 
 @given(forks())
@@ -58,6 +58,76 @@ def test_law_merging_the_result_again_changes_nothing(fork):
     merged = merge(base, ours, theirs).data
     assert merge(base, merged, ours).data == merged
     assert merge(base, theirs, merged).data == merged
+
+
+@given(forks(wraps=False))
+def test_law_a_signature_is_not_lost(fork):
+    base, ours, theirs = fork
+    if base in (ours, theirs):
+        return  # then the side that changed wins, whatever it did
+    merged = merge(base, ours, theirs).data
+    for one, other in ((ours, theirs), (theirs, ours)):
+        both = signed_letters(one) & set(letters(other).items())
+        assert both & set(letters(merged).items()) <= signed_letters(merged)
+
+
+def test_the_same_message_signed_and_unsigned_is_one_and_signed():
+    signed = block(C, "new").replace(b"/msg", b"/msg sshsig=QUJD")
+    ours, theirs = BASE + block(C, "new"), BASE.replace(b"end", b"fin") + signed
+    merged = merge(BASE, ours, theirs)
+    assert merged.data == theirs
+    assert merged.variants == ()
+    assert merge(BASE, theirs, ours) == merged
+    assert merge(None, signed, block(C, "new")).data == signed
+
+
+def test_an_edit_wins_over_the_signature_of_the_former_text():
+    signed = BASE.replace(b"one\n<!-- /msg", b"one\n<!-- /msg sshsig=QUJD")
+    edited = BASE.replace(b"one", b"1")
+    assert merge(BASE, signed, edited).data == edited
+
+
+RECEIPTS = b"# Receipts of 2\n\n"
+ONE, TWO = (
+    f"- 2026-11-20T06:45:1{n}Z \u00b7 {IDS[n]} \u00b7 from 1 \u00b7 done \u00b7 attempt 1".encode() for n in (1, 2)
+)
+
+
+def test_a_receipt_signed_and_unsigned_is_one_and_signed():
+    signed = ONE + b" <!-- sshsig=QUJD -->"
+    ours = RECEIPTS + ONE + b"\n" + TWO + b"\n"
+    theirs = RECEIPTS + signed + b"\n"
+    merged = merge_path("receipts/2/2026-11.md", RECEIPTS, ours, theirs)
+    assert merged.data == RECEIPTS + signed + b"\n" + TWO + b"\n"
+    assert merge_path("receipts/2/2026-11.md", RECEIPTS, theirs, ours) == merged
+
+
+receipt_lines = st.lists(
+    st.tuples(st.integers(0, 4), st.sampled_from(["", "", " <!-- sshsig=QUJD -->", " <!-- sshsig=REVG -->"])),
+    max_size=5,
+).map(
+    lambda lines: (
+        RECEIPTS
+        + b"".join(ONE.replace(b"attempt 1", b"attempt %d" % number) + sig.encode() + b"\n" for number, sig in lines)
+    )
+)
+
+
+def bare(data: bytes) -> set[bytes]:
+    return {line.partition(b" <!--")[0] for line in data.split(b"\n")}
+
+
+@given(receipt_lines, receipt_lines, receipt_lines)
+def test_law_receipts_keep_every_line_and_its_signature(base, ours, theirs):
+    merged = merge_path("receipts/2/2026-11.md", base, ours, theirs).data
+    assert merge_path("receipts/2/2026-11.md", base, theirs, ours).data == merged
+    assert merge_path("receipts/2/2026-11.md", base, merged, ours).data == merged
+    if base in (ours, theirs):
+        return
+    assert bare(merged) == bare(ours) | bare(theirs)
+    assert {line for line in merged.split(b"\n") if b"sshsig" in line} == {
+        line for side in (ours, theirs) for line in side.split(b"\n") if b"sshsig" in line
+    }
 
 
 @given(forks(sides=3, wraps=False, whole=False))
