@@ -27,7 +27,7 @@ from tests.campaign.township import Township
 FIGURES = Path(__file__).resolve().parents[2] / "build" / "campaign"
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-"""Where lives are played: what an fsync costs is of no interest here; that it is called, the tests of power loss hold."""
+"""Where lives are played: what an fsync costs is of no interest here; that it is called is for the tests of power loss."""
 
 WHO = st.integers(0, 2)
 SOME = st.integers(0, 41)
