@@ -156,6 +156,16 @@ def open_fence(data: bytes) -> bytes:
     return fence.marker
 
 
+def ending(raw: bytes) -> bytes:
+    """Give the lines that close a block without an end line, so that what follows stands outside of it.
+
+    Where a fence is open in it and quotes a start line, the end line alone would be taken for the quoted one's.
+    """
+    raw = raw if raw.endswith(b"\n") else raw + b"\n"
+    last = parse(raw + END_LINE)[-1]
+    return END_LINE if isinstance(last, Block) and last.closed else open_fence(raw) + b"\n" + END_LINE
+
+
 def is_start_line(line: bytes) -> bool:
     """Say whether a line, with or without its end, is a start line wherever fences allow it."""
     return _START_LINE.match(line) is not None

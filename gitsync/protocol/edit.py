@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 
 from gitsync.protocol import receipts as receipt_lines
-from gitsync.protocol.blocks import BOM, END_LINE, Block, Free, Segment, open_fence, parse, render
+from gitsync.protocol.blocks import BOM, Block, Free, Segment, ending, open_fence, parse, render
 from gitsync.protocol.ids import base_id, canonical
 from gitsync.protocol.message import read
 from gitsync.protocol.paths import classify
@@ -44,7 +44,7 @@ def closing(segments: tuple[Segment, ...]) -> bytes:
         return b""
     last = segments[-1]
     if isinstance(last, Block):
-        return b"" if last.closed else END_LINE
+        return b"" if last.closed else ending(last.raw)
     if marker := open_fence(last.raw):
         return marker + b"\n"
     opened = last.raw.rfind(b"<!--")
@@ -108,7 +108,7 @@ def rotate(data: bytes, final: Callable[[str], bool], limit: int = ROTATE_AT) ->
 def whole(block: Block) -> bytes:
     """Give the bytes of a block that stand for themselves wherever they are put: closed, and whole lines."""
     raw = block.raw if block.raw.endswith(b"\n") else block.raw + b"\n"
-    return raw if block.closed else raw + END_LINE
+    return raw if block.closed else raw + ending(raw)
 
 
 def _without(segments: tuple[Segment, ...], gone: Callable[[Block], bool]) -> list[Segment]:
@@ -123,7 +123,7 @@ def _without(segments: tuple[Segment, ...], gone: Callable[[Block], bool]) -> li
         if skipped and isinstance(segment, Free) and _ends_blank(tail):
             segment = Free(_drop_blank_line(segment.raw))
         if isinstance(segment, Free) and kept and isinstance(kept[-1], Block) and not kept[-1].closed:
-            kept.append(Free(END_LINE))  # what ended the message was the start of the one that goes
+            kept.append(Free(ending(kept[-1].raw)))  # what ended the message was the start of the one that goes
         kept.append(segment)
         tail = (tail + segment.raw)[-4:]
         skipped = False

@@ -12,9 +12,11 @@ from gitsync.protocol.blocks import (
     Block,
     FenceState,
     content_hash,
+    ending,
     fence_marker,
     is_end_line,
     is_start_line,
+    open_fence,
     parse,
     signature_in,
     start_line,
@@ -98,22 +100,23 @@ def load(data: bytes, known: dict[bytes, Letter] | None = None) -> FileVersion:
 def render(version: FileVersion) -> bytes:
     """Put a file together again, so that every message in it is read as one.
 
-    Before a message an open code fence is closed, and between an unclosed message and text its end line is added.
+    Before a message an open code fence is closed, and between an unclosed message and text its end line is added; before
+    another message too, where a fence that is open in the first would make the second a part of it.
     """
     out: list[bytes] = [BOM] if version.bom else []
     fence = FenceState()
-    unclosed = False
+    unclosed: Letter | None = None
 
     for element in version.elements:
         letter = version.letters.get(element.key) if isinstance(element.key, str) else None
-        if unclosed and letter is None:
-            out.append(END_LINE)
+        if unclosed is not None and (letter is None or open_fence(unclosed.raw)):
+            out.append(ending(unclosed.raw))
         if letter is not None:
             out.append(_closing(fence) + letter.raw)
         else:
             out.append((_closing(fence) if _quotes(element.raw) else b"") + element.raw)
             _feed(fence, element.raw)
-        unclosed = letter is not None and not letter.closed
+        unclosed = letter if letter is not None and not letter.closed else None
     return b"".join(out)
 
 
