@@ -120,7 +120,7 @@ def _clone(
 def _settings_from(source: Path | str, remote: str) -> list[tuple[str, str]]:
     """Return the settings by which the mailbox reaches the remote."""
     if isinstance(source, str):
-        return [(f"remote.{remote}.url", _absolute(source, Path.cwd()))]
+        return [(f"remote.{remote}.url", absolute(source, Path.cwd()))]
     url = remote_url(source, remote)
     if url is None:
         raise UsageError(
@@ -130,14 +130,14 @@ def _settings_from(source: Path | str, remote: str) -> list[tuple[str, str]]:
         )
     wanted = rf"{_INHERITED}|^remote\.{re.escape(remote.lower())}\.(pushurl|proxy|proxyauthmethod|vcs)$"
     done = run("config", "--local", "-z", "--get-regexp", wanted, cwd=source, ok=(0, 1))
-    settings = [(f"remote.{remote}.url", _absolute(url, source))]
+    settings = [(f"remote.{remote}.url", absolute(url, source))]
     for item in done.out.decode("utf-8", "surrogateescape").split("\0")[:-1]:
         key, _, value = item.partition("\n")
-        settings.append((key, _absolute(value, source) if key.endswith(".pushurl") else value))
+        settings.append((key, absolute(value, source) if key.endswith(".pushurl") else value))
     return settings
 
 
-def _absolute(url: str, base: Path) -> str:
+def absolute(url: str, base: Path) -> str:
     """Return a URL that means the same from another folder."""
     if locate(url).scheme != "file" or "://" in url:
         return url

@@ -82,9 +82,19 @@ def _old_loose_objects(objects: Path, before: float) -> bool:
 
 
 def clear_stale_locks(git_dir: Path, common_dir: Path, older_than: float = STALE_AFTER) -> list[str]:
-    """Remove the locks that a crashed git left in our clone; return their names.
+    """Remove the locks that a crashed git left in our clone; return their names."""
+    removed = []
+    for lock in stale_locks(git_dir, common_dir, older_than):
+        with suppress(FileNotFoundError):
+            lock.unlink()
+            removed.append(str(lock.relative_to(common_dir if lock.is_relative_to(common_dir) else git_dir)))
+    return removed
 
-    A lock goes when it is older than ``older_than`` seconds and no process has it open. git closes a lock file
+
+def stale_locks(git_dir: Path, common_dir: Path, older_than: float = STALE_AFTER) -> list[Path]:
+    """Find the locks that a crashed git left in our clone.
+
+    A lock counts when it is older than ``older_than`` seconds and no process has it open. git closes a lock file
     before it renames it, so age counts too; a command that lives holds one for milliseconds.
     """
     now = unix()
@@ -96,14 +106,13 @@ def clear_stale_locks(git_dir: Path, common_dir: Path, older_than: float = STALE
     if not old:
         return []
     held = _open_files()
-    removed = []
+    found = []
     for lock in old:
         with suppress(FileNotFoundError):
-            found = lock.stat()
-            if (found.st_dev, found.st_ino) not in held:
-                lock.unlink()
-                removed.append(str(lock.relative_to(common_dir if lock.is_relative_to(common_dir) else git_dir)))
-    return removed
+            there = lock.stat()
+            if (there.st_dev, there.st_ino) not in held:
+                found.append(lock)
+    return found
 
 
 def _locks(git_dir: Path, common_dir: Path) -> list[Path]:
