@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gitsync.agents.answer import Heard, coding_result
 from gitsync.agents.base import Delivery, Outcome
+from gitsync.agents.bounds import Family, bounds_of, confined, watch
 from gitsync.agents.environment import BASICS, built
 from gitsync.agents.spec import AgentSpec
 
@@ -88,9 +89,11 @@ class _Run:
         self._err = Heard(spec.max_output)
         self._process: asyncio.subprocess.Process | None = None
         self._pipes: list[_Listener] = []
+        self._family: Family | None = None
 
     async def start(self, cwd: Path, env: Mapping[str, str], delivery: Delivery) -> None:
         """Start the program; raises OSError when it cannot be."""
+        argv = confined(self._spec.argv, self._spec.memory, cwd, env)
         with contextlib.ExitStack() as ours:
             # A file, not a pipe: a program that never reads its input cannot block us.
             given = ours.enter_context(tempfile.TemporaryFile())
@@ -106,7 +109,7 @@ class _Run:
                 ends.append(write)
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    *self._spec.argv,
+                    *argv,
                     stdin=given,
                     stdout=ends[0],
                     stderr=ends[1],
@@ -119,22 +122,37 @@ class _Run:
                 if isinstance(error, ValueError):
                     raise OSError(0, str(error)) from error
                 raise
+        self._family = Family(self._process.pid, f"GITSYNC_KEY={env['GITSYNC_KEY']}")
 
     async def outcome(self) -> Outcome:
         """Wait for the program within its time and judge how it ended."""
         assert self._process is not None
-        late = False
+        assert self._family is not None
+        late, exceeded = False, ""
+        ended = asyncio.ensure_future(self._process.wait())
+        watching = asyncio.ensure_future(watch(self._family, bounds_of(self._spec)))
         try:
             async with asyncio.timeout(self._spec.timeout):
-                code = await self._process.wait()
+                await asyncio.wait((ended, watching), return_when=asyncio.FIRST_COMPLETED)
+                if not ended.done():
+                    exceeded = watching.result()
+                    await asyncio.to_thread(self._family.end)
+                code = await ended
         except TimeoutError:
             late = True
             code = await self._stop()
+            await asyncio.to_thread(self._family.end)
+        finally:
+            watching.cancel()
+            ended.cancel()
         self._signal(signal.SIGKILL)  # what the program left behind in its group
         await self._drain()
         words = self._err.last_words() or self._out.last_words()
         told = f": {words}" if words else ""
+        if exceeded:
+            return Outcome(kind="failed", reason=exceeded + told)
         if self._out.flooded or self._err.flooded:
+            await asyncio.to_thread(self._family.end)
             count = self._out.total + self._err.total
             return Outcome(kind="failed", reason=f"flood: ended after {count} bytes of output")
         if late:
@@ -160,6 +178,8 @@ class _Run:
             self._signal(signal.SIGKILL)
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            if self._family is not None:
+                self._family.end()
             await asyncio.shield(process.wait())
         self._close()
 

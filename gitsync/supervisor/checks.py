@@ -14,6 +14,7 @@ from pathlib import Path
 from gitsync import clock
 from gitsync.agents.answer import last_lines
 from gitsync.agents.base import Agent
+from gitsync.agents.bounds import confined
 from gitsync.agents.environment import BASICS, built
 from gitsync.supervisor.health import Seen
 
@@ -133,14 +134,15 @@ async def look(agent: Agent, root: Path, environ: Mapping[str, str]) -> Seen:
 
 async def _command(agent: Agent, root: Path, environ: Mapping[str, str]) -> tuple[str, str]:
     spec = agent.spec
+    env = built(environ, BASICS, spec.env)
     try:
         process = await asyncio.create_subprocess_exec(
-            *spec.health_command,
+            *confined(spec.health_command, spec.memory, root / spec.cwd, env),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             cwd=root / spec.cwd,
-            env=built(environ, BASICS, spec.env),
+            env=env,
             start_new_session=True,
         )
     except (OSError, ValueError) as error:

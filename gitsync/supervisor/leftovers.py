@@ -19,7 +19,9 @@ MARK = "GITSYNC_INSTANCE"
 
 def made(spec: AgentSpec) -> str:
     """Name what a program is made from: a change of it takes a new program."""
-    parts = (spec.start, spec.cwd, sorted(spec.env.items()), spec.url, spec.ports, spec.port)
+    parts: tuple[object, ...] = (spec.start, spec.cwd, sorted(spec.env.items()), spec.url, spec.ports, spec.port)
+    if spec.memory:  # set at the start; how many processes it may be is only looked at
+        parts = (*parts, spec.memory)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

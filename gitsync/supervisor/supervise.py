@@ -13,6 +13,7 @@ from typing import Literal
 
 from gitsync import clock
 from gitsync.agents.answer import last_lines
+from gitsync.agents.bounds import Family, bounds_of, confined, watch
 from gitsync.agents.environment import BASICS, built
 from gitsync.agents.spec import AgentSpec
 from gitsync.errors import GitsyncError
@@ -250,7 +251,7 @@ class Supervised:
             self._output.open(anew=True)
             writer = self._output.writer()
             try:
-                program = Program.start(argv, cwd, env, writer)
+                program = Program.start(confined(argv, spec.memory, cwd, env), cwd, env, writer)
             finally:
                 os.close(writer)
         except OSError as error:
@@ -273,7 +274,7 @@ class Supervised:
         settled = None
         if not self.spec.health_command and self.spec.kind != "http":
             settled = asyncio.get_running_loop().call_later(SETTLED, self.answered)
-        how = await program.over()
+        how = await self._watched(program)
         if settled is not None:
             settled.cancel()
         program.bury()
@@ -284,6 +285,28 @@ class Supervised:
         if not self._wanted():
             await self._remember(mark=None)
         return f"{how}: {words}" if words else how
+
+    async def _watched(self, program: Program) -> str:
+        """Wait until it has ended, or end it because it takes more than it may; say how it ended."""
+        bounds = bounds_of(self.spec)
+        mark = self._records.of(self.spec.name).mark
+        if not bounds or mark is None:
+            return await program.over()
+        family = Family(program.pid, f"{MARK}={mark.token}")
+        over = asyncio.ensure_future(program.over())
+        watching = asyncio.ensure_future(watch(family, bounds))
+        try:
+            await asyncio.wait((over, watching), return_when=asyncio.FIRST_COMPLETED)
+            if over.done():
+                return over.result()
+            reason = watching.result()
+            log.warning("agent %s is ended: %s", self.spec.name, reason)
+            await asyncio.to_thread(family.end)
+            await over
+            return f"ended for taking too much: {reason}"
+        finally:
+            watching.cancel()
+            over.cancel()
 
     async def _give_up(self, past: Past, reason: str) -> None:
         self._go = False

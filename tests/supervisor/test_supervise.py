@@ -76,6 +76,26 @@ async def test_three_failed_restarts_and_no_fourth_until_a_person_says_go(tmp_pa
         assert len(there.given_up) == 2
 
 
+@pytest.mark.parametrize("kind", ["processes", "memory"])
+async def test_a_program_that_takes_too_much_is_ended_with_all_that_it_started(
+    tmp_path: Path, program: Make, kind: str
+) -> None:
+    left = tmp_path / "left"
+    crowd = (
+        "import os, time\n"
+        "for _ in range(8):\n"
+        "    if os.fork() == 0:\n"
+        f"        os.setsid(); open({str(left)!r}, 'a').write(f'{{os.getpid()}} '); kept = os.urandom(30 << 20)\n"
+        "        time.sleep(60)\n"
+    )
+    bound = {"processes": 5} if kind == "processes" else {"memory": 100 << 20}
+    async with world(tmp_path, program(crowd + "time.sleep(60)", **bound)) as there:
+        crashed = await there.state("crashed")
+        assert f"ended for taking too much: {kind}: " in crashed["word"]
+    assert left.read_text()
+    assert all(ended(int(pid)) for pid in left.read_text().split())
+
+
 async def test_given_up_stays_given_up_when_gitsync_starts_anew_unless_its_settings_change(
     tmp_path: Path, program: Make
 ) -> None:
