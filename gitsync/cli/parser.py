@@ -147,6 +147,12 @@ def _machine(verb: Add) -> None:
     )
     sub.add_argument("name", nargs="?", metavar="NAME", help="the agent")
 
+    sub = verb("doctor", "doctoring:doctor", "examine this computer: settings, clone, stores, remote, agents", json=True)
+    sub.add_argument("--fix", action="store_true", help="mend what is safe; what is changed is saved first")
+    sub.add_argument("--undo", metavar="ID", help="put back what one --fix changed")
+    sub.add_argument("--bundle", type=Path, metavar="FILE", help="write a redacted report: .tar.gz or .zip")
+    sub.add_argument("--offline", action="store_true", help="ask no remote")
+
 
 def _body(sub: Parser) -> None:
     given = sub.add_mutually_exclusive_group()
