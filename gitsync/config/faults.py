@@ -64,6 +64,7 @@ class _Once:
             self._left -= 1
             due = self._left == 0
         if due:
+            os.write(2, f"{VARIABLE}: {self._deed.__name__[1:]} at {self._point}\n".encode())
             self._deed()
 
 

@@ -223,6 +223,7 @@ class Engine:
             run.changed = run.changed or bool(placed.paths)
             if run.local != tip:
                 self._mailbox.move_index(old, new)
+                self._known.bringing(tip)
                 self._fault("6-index")
                 if not self._mailbox.move_ref(self._mailbox.local_ref, tip, run.local):
                     run.later.append(0.0)  # a person committed in between: looked at in the next cycle

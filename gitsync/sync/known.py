@@ -62,6 +62,19 @@ class Known:
             self.materialised = commit
             self._journal.set_meta("materialised", commit)
 
+    def bringing(self, commit: str) -> None:
+        """Note that the local branch is about to be moved there by us."""
+        self._journal.set_meta("bringing", commit)
+
+    def brought(self, local: str | None) -> None:
+        """Let the folder stand for a commit to which we moved the branch, though we never came to note that.
+
+        Else a person's git seems to have done it, and to have put on disk what was passed over because it was being
+        edited: the edit would then take away what arrived (I3).
+        """
+        if local is not None and local != self.materialised and self._journal.meta("bringing") == local:
+            self.set_materialised(local)
+
     def came_by_git(self, commit: str) -> None:
         """Note what a person's own git has put on disk since the last materialisation: later edits start from it."""
         if commit == self.materialised:

@@ -8,6 +8,7 @@ from gitsync.git.repo import Commit, Mailbox
 from gitsync.ledger.journal import Journal
 from gitsync.sync.capture import Capture, Captured
 from gitsync.sync.cycle import Cycle
+from gitsync.sync.home import Home
 from gitsync.sync.known import Known
 from gitsync.sync.materialise import Materialise
 
@@ -23,6 +24,7 @@ class Looking:
         self._known = known
         self._capture = capture
         self._materialise = materialise
+        self._home = Home(mailbox, journal)
 
     def look(self, run: Cycle) -> None:
         """Take note of queue, folder and local branch as they are when the cycle begins."""
@@ -33,12 +35,15 @@ class Looking:
         elif head.branch != self._known.settings.branch:
             run.folder = f"on branch {head.branch}" if head.branch else "HEAD is detached"
         run.local = self._mailbox.ref(self._mailbox.local_ref)
+        self._known.brought(run.local)
         run.ops = self._journal.pending()
         if run.folder == "ok":
             tree = self._mailbox.commit(run.local).tree if run.local else None
             self._capture.look(tree, closely=run.request.settle_now)
         # What a rebase works on is about to be replaced by its outcome, so it is not pushed before.
         run.own = [] if busy == "rebase" else self._own_commits(run.local)
+        if run.own and (why := self._home.commits(run.own, self._known.tree(self._known.tip))):
+            run.own, run.folder = [], why
 
     def _own_commits(self, local: str | None) -> list[Commit]:
         """Give what a person committed on the local branch, oldest first, along first parents (row 3)."""
@@ -71,6 +76,7 @@ class Looking:
             unplaced=self._materialise.unplaced,
         )
         run.captured.edits += self._materialise.saved_late(clock.monotonic())
+        self._home.edits(run.captured, self._known.tree(run.tip))
         if run.captured.gone and not run.request.accept_deletions:
             gone, total = run.captured.gone, run.captured.total
             run.problem = Halted(

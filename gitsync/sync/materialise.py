@@ -295,6 +295,7 @@ class Materialise:
         for row in self._journal.places():
             for name in (row.temp, f"{row.temp}.old"):
                 self._settle(row, name)
+                self._find_kept(row, name)
             self._fault("0-settled")
             held = self._read(f"{self._root}/{row.path}")
             if row.new is not None and held is not None and self._mailbox.hash_blob(held) == row.new:
@@ -319,6 +320,12 @@ class Materialise:
             os.unlink(name)
         else:
             self._keep(row.path, row.expected, name)
+
+    def _find_kept(self, row: Place, name: str) -> None:
+        """Note what was moved away to be kept, when the process died before it could say so."""
+        keep = f"{self._store}/displaced/{os.path.basename(name)}"
+        if os.path.lexists(keep) and all(known.file != keep for known in self._journal.displaced()):
+            self._journal.displace(row.path, keep, row.expected or "")
 
     def _half(self, data: bytes, blob: str, row: Place) -> bool:
         """Say whether this is our own new file, written by half when the process died."""

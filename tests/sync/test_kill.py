@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.sync.faults import POINTS
+from gitsync.sync.faults import POINTS, nothing
 from tests.sync.test_hand_edits import PAGE, pair
 from tests.sync.world import World, ids
 
@@ -59,3 +59,53 @@ def test_2_killed(world: World, point: str, count: int) -> None:
     assert one.git("status", "--porcelain") == ""
     assert world.remote.git("log", "--format=%s", "coordination").splitlines().count("by hand") == 1
     one.git("fsck", "--strict", "--no-dangling")
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_2_killed_before_it_was_noted_that_an_edited_file_was_passed_over(world: World, known: bool) -> None:
+    """What arrives for a file that is being edited was never on disk, also where the process dies after the ref."""
+    one, two = world.computer("1", settle=60.0), world.computer("2")
+    if known:
+        two.append("NOTES.md", "of both\n")
+    world.settle()
+    two.append("NOTES.md", "typed at two\n")
+    two.sync()
+    one.append("NOTES.md", "typed at one\n")
+
+    def die(point: str) -> None:
+        if point == "6-ref":
+            raise SystemExit
+
+    one.fault = die
+    with pytest.raises(SystemExit):
+        one.cycle()
+    one.fault = nothing
+    one.restart()
+    one.cycle()
+    world.settle()
+    lines = two.read("NOTES.md").decode().splitlines()
+    assert sorted(lines) == [*(["of both"] if known else []), "typed at one", "typed at two"]
+    assert one.read("NOTES.md") == two.read("NOTES.md")
+
+
+def test_2_killed_before_it_was_noted_that_a_displaced_file_is_kept(world: World) -> None:
+    """What somebody saved in the moment of a placement is found again, wherever it lies."""
+    one, two = pair(world)
+    two.append("README.md", "typed at two\n")
+    two.sync()
+
+    def save(point: str) -> None:
+        if point == "6-place-written":
+            one.append("README.md", "saved in that moment\n")
+        if point == "6-place-kept":
+            raise SystemExit
+
+    one.fault = save
+    with pytest.raises(SystemExit):
+        one.cycle()
+    one.fault = nothing
+    one.restart()
+    world.settle()
+    assert sorted(two.read("README.md").splitlines()[3:]) == [b"saved in that moment", b"typed at two"]
+    assert one.files() == two.files()
+    assert one.journal.displaced() == []
