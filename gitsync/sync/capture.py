@@ -84,7 +84,7 @@ class Capture:
         self._differ: set[str] = set()
         self._nothing: set[str] = set()
         self._typing: dict[str, Typing] = {}
-        self._placed: dict[str, list[tuple[int, str, str]]] = {}
+        self._placed: dict[str, list[tuple[int, str | None, str]]] = {}
         self._rules: tuple[tuple[str | None, ...], tuple[Rule, ...]] = ((), ())
 
     def configure(self, settings: SyncSettings) -> None:
@@ -110,7 +110,7 @@ class Capture:
     def placed(self, path: str, held: str | None, blob: str | None) -> None:
         """Record what a placement has just put on disk, and what it found there."""
         self.folder.note(path, blob)
-        if held is not None and blob is not None and path in self.folder.files:
+        if blob is not None and path in self.folder.files:
             at = self.folder.files[path].signature[1]
             self._placed[path] = [*self._placed.get(path, [])[1 - RECENT :], (at, held, blob)]
         self._typing.pop(path, None)
@@ -222,7 +222,9 @@ class Capture:
         if blob is not None and (data is None or self._mailbox.hash_blob(data) != blob):
             captured.waiting[path] = 0.1  # written between two looks
             return
-        base = self._hasty(path, data) or self._base(path, data, entry, own_commits)
+        hasty, base = self._hasty(path, data)
+        if not hasty:
+            base = self._base(path, data, entry, own_commits)
         if base == blob and blob is not None:
             captured.stale.add(path)
             return
@@ -243,20 +245,23 @@ class Capture:
             Edit(path=path, data=data, blob=blob, base=base, executable=bool(held and held.executable))
         )
 
-    def _hasty(self, path: str, data: bytes | None) -> str | None:
-        """Give the version that a save started from when it followed a placement too fast to have seen it."""
+    def _hasty(self, path: str, data: bytes | None) -> tuple[bool, str | None]:
+        """Say whether a save followed a placement too fast to have seen it, and what it started from (None: nothing).
+
+        Who opens an editor on a name that has no file starts from nothing, whatever arrived under that name since.
+        """
         on_disk = self.folder.files.get(path)
         if data is None or on_disk is None or path not in self._placed:
-            return None
-        base = None
+            return False, None
+        found: tuple[bool, str | None] = (False, None)
         saved = max(on_disk.signature[:2])
         for at, held, blob in reversed(self._placed[path]):
-            if saved - at > HASTY * 1e9 or not (self._mailbox.has(held) and self._mailbox.has(blob)):
+            if saved - at > HASTY * 1e9 or not (self._mailbox.has(held or blob) and self._mailbox.has(blob)):
                 break
-            if not bases.unseen(data, self._mailbox.blob(held), self._mailbox.blob(blob)):
+            if not bases.unseen(data, self._mailbox.blob(held) if held else b"", self._mailbox.blob(blob)):
                 break
-            base = held
-        return base
+            found = (True, held)
+        return found
 
     def _base(self, path: str, data: bytes | None, entry: Entry | None, own_commits: bool) -> str | None:
         return self.base_of(path, data, (entry.sha,) if entry else (), newest=own_commits)

@@ -362,6 +362,17 @@ def test_i3_a_save_that_did_not_see_what_had_just_arrived(world: World) -> None:
     assert b"from two" not in one.read("notes.md")
 
 
+def test_i3_an_editor_opened_on_a_new_name_did_not_see_the_file_that_arrived_under_it(world: World) -> None:
+    one, two = pair(world)
+    two.write("plan/next.md", "from two\n")
+    two.sync()
+    one.cycle()
+    one.write("plan/next.md", "typed at one\n")
+    world.settle()
+    assert sorted(two.read("plan/next.md").splitlines()) == [b"from two", b"typed at one"]
+    assert one.files() == two.files()
+
+
 def test_a_removed_file_with_an_open_message_comes_back(world: World) -> None:
     one, two = pair(world)
     ident = two.send("1")
