@@ -430,7 +430,7 @@ class Fleet:
         told = member.call("GET", "/status")[1]["sync"]
         return int(told["pending"] - told["pending_quiet"])
 
-    def check(self) -> list[checker.Violation]:
+    def check(self, *, idle: tuple[str | None, str | None] | None = None) -> list[checker.Violation]:
         """Have the independent checker judge it."""
         return checker.check(
             self.remote.path,
@@ -439,6 +439,7 @@ class Fleet:
             self.sent,
             self.written,
             self.outside,
+            idle=idle,
         )
 
     def figures(self) -> dict[str, int]:

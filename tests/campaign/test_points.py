@@ -68,15 +68,7 @@ def test_2_fault(fleets: Fleets, request: pytest.FixtureRequest, point: str, dee
         hit = play(fleet, point, deed, nth, draw)
         idle = quiet(fleet)
         fleet.stop()
-        found = checker.check(
-            fleet.remote.path,
-            [checker.Machine(member.id, member.clone, member.root) for member in fleet.members],
-            sorted(fleet.logs.glob("*.jsonl")),
-            fleet.sent,
-            fleet.written,
-            fleet.outside,
-            idle=idle,
-        )
+        found = fleet.check(idle=idle)
         fleet.remote.git("fsck", "--strict", "--no-dangling")
     except Exception as error:
         raise AssertionError(f"{replay(request.node.nodeid, seed)}\n{error}") from error
