@@ -27,7 +27,10 @@ from tests.campaign.township import Township
 FIGURES = Path(__file__).resolve().parents[2] / "build" / "campaign"
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-"""Where lives are played: what an fsync costs is of no interest here; that it is called is for the tests of power loss."""
+"""Where lives are played: an fsync costs nothing there; that it is called is for the tests of power loss."""
+
+PACE = (2, 3, 5)
+"""After so many steps each replica looks at the remote by itself."""
 
 WHO = st.integers(0, 2)
 SOME = st.integers(0, 41)
@@ -52,12 +55,20 @@ class Fates(RuleBasedStateMachine):
         self._stack.callback(shutil.rmtree, self.root, ignore_errors=True)
         self.fleet = Township(self.root, self.sim)
         self._stack.callback(self.fleet.close)
+        self._turns = list(PACE)
         type(self).lives += 1
 
     def _step(self, name: str, *args: Any, **more: Any) -> None:
         self.sim.pass_time(0.5)
         if getattr(self.fleet, name)(*args, **more):
             self.taken[name] += 1
+        # Life goes on whatever is drawn: each replica runs a cycle now and then.
+        for who in range(3):
+            self._turns[who] -= 1
+            if self._turns[who] <= 0:
+                self._turns[who] = PACE[who]
+                self.sim.pass_time(0.5)
+                self.taken["cycle"] += self.fleet.cycle(who, False)
 
     # Twice and three times the same rule: that is how often it is drawn.
 
