@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gitsync import clock
 from gitsync.config.faults import fault
 from gitsync.config.settings import Settings
-from gitsync.errors import EXIT_ERROR, EXIT_OK, EXIT_REFUSED, EXIT_TRY_LATER
+from gitsync.errors import EXIT_ERROR, EXIT_OK, EXIT_REFUSED, EXIT_TRY_LATER, GitsyncError
 from gitsync.git.repo import Mailbox
 from gitsync.inbox import Envelope, candidates, fleet_view, ingest
 from gitsync.ledger.journal import Journal
@@ -24,6 +24,9 @@ from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.quarantine import Held
 from gitsync.protocol.paths import status_path, valid_id
 from gitsync.protocol.status import AgentRow, Status, read_status, same_but_time
+from gitsync.signing import told
+from gitsync.signing.signer import Signer
+from gitsync.signing.store import KeyStore
 from gitsync.sync.values import CycleResult, Facts
 from gitsync.tasks.asks import asks
 
@@ -55,6 +58,8 @@ class Opened:
         self.fault = fault()
         self.journal = Journal(settings.journal_file, fault=self.fault)
         self.journal.secrets = settings.secrets
+        self.keys = KeyStore(settings.keys_dir, settings.machine.id)
+        self.signer = self.journal.signer = Signer(self.keys)
         self.ledger = Ledger(settings.ledger_file, fault=self.fault)
         self.mailbox = Mailbox(settings.mailbox, sync.branch, sync.remote, network_timeout=sync.network_timeout)
         self.seen: dict[str, str] = {}
@@ -88,13 +93,14 @@ class Opened:
                 log.warning("%s:%d: %s [%s]", trouble.path, trouble.line, trouble.text, trouble.rule)
             if came.arrivals:
                 on_ingest()
+            self._note_keys(came.pages)
             return came.messages
 
-        told = _Page(self, page or ("ACTIVE" if agents is not None else None), agents)
+        page_now = _Page(self, page or ("ACTIVE" if agents is not None else None), agents)
 
         def status() -> Status | None:
             self.look_around()
-            return told.status()
+            return page_now.status()
 
         self._engine = Engine(
             self.mailbox,
@@ -104,6 +110,7 @@ class Opened:
             facts=Facts(final=self.ledger.final, untouched=self._untouched, status=status),
             on_tip=on_tip,
             fault=self.fault,
+            sign=self.signer.commit,
         )
         return self._engine
 
@@ -140,7 +147,30 @@ class Opened:
         """Bring the ledger up to the branch as it was last fetched; on the mailbox's thread."""
         tip = self.mailbox.ref(self.mailbox.tracking_ref)
         if tip is not None and tip != self.ledger.head():
-            ingest(self.mailbox, self.ledger, self.journal, self.settings.machine.id, tip, progress=progress)
+            came = ingest(self.mailbox, self.ledger, self.journal, self.settings.machine.id, tip, progress=progress)
+            self._note_keys(came.pages)
+
+    def make_key(self) -> None:
+        """Give a machine that was set up before there were keys its own; without one it goes on unsigned."""
+        try:
+            if self.keys.own() is None:
+                key = self.keys.create(clock.entropy(36), clock.stamp())
+                log.warning("made a key for this machine: %s; the others may trust it now", key.fingerprint)
+        except (GitsyncError, OSError) as error:
+            log.error("this machine has no key: %s", error)
+
+    def _note_keys(self, machines: Collection[str]) -> None:
+        """Note the keys that these machines' pages show, and say which of them nobody here has trusted yet."""
+        if machines:
+            pages = [(page.id, page.data) for page in self.ledger.statuses() if page.id in machines]
+            told.note_pages(self.keys, pages, clock.stamp())
+
+    def shown_key(self) -> dict[str, str]:
+        """Return what this machine's page says of its key; nothing where it has none that may be used."""
+        key = self.signer.key()
+        if key is None:
+            return {}
+        return {"key": f"{key.public} {key.public.fingerprint}", "announced": self.keys.announcement()}
 
     def note(self, result: CycleResult) -> None:
         """Keep the outcome of a cycle for those who ask when no process runs."""
@@ -196,6 +226,7 @@ class _Page:
         if self._next is None or _without_queues(self._next[0]) != _without_queues(status):
             self._next = (status, moment)
         called = status.blockers != self._told.blockers  # somebody is needed, or not any more: that is told at once
+        called = called or status.key != self._told.key
         if called or moment - self._next[1] >= HOLD:
             self._told, self._next = status, None
         return self._told
@@ -230,6 +261,7 @@ class _Page:
             agents=tuple(rows),
             capacity=(),
             blockers=self._opened.waiting(),
+            **self._opened.shown_key(),
         )
 
 
@@ -276,6 +308,7 @@ def status_document(
         "computers": computers_document(opened, own),
         "agents": agents_document(opened, agents, words or {}),
         "blockers": blockers(opened),
+        "keys": told.document(opened.keys),
         "problems": _problems(last) if last is not None else former.get("problems", []),
         "counters": opened.ledger.counters(),
     }

@@ -58,9 +58,12 @@ def opened(args: Namespace, *, fresh: bool = True) -> Iterator[Stores]:
         _refresh(settings)
     from gitsync.ledger.journal import Journal
     from gitsync.ledger.ledger import Ledger
+    from gitsync.signing.signer import Signer
+    from gitsync.signing.store import KeyStore
 
     journal = Journal(settings.journal_file)
     journal.secrets = settings.secrets
+    journal.signer = Signer(KeyStore(settings.keys_dir, settings.machine.id))
     try:
         ledger = Ledger(settings.ledger_file)
         try:

@@ -116,6 +116,11 @@ class Settings:
         return self.state_dir / "ledger.sqlite3"
 
     @property
+    def keys_dir(self) -> Path:
+        """The keys of this machine, and whose keys count here."""
+        return self.private_dir / "keys"
+
+    @property
     def clone_lock_file(self) -> Path:
         """The lock that says who works on the clone."""
         return self.private_dir / "lock"

@@ -187,14 +187,17 @@ class Mailbox:
         message: str,
         author: Person | None = None,
         committer: Person | None = None,
+        *,
+        sign: Callable[[bytes], bytes] | None = None,
     ) -> str:
         """Store a commit; it and all it holds are on the disk when this returns. No ref moves.
 
-        Who is not named is the clone's user; a date of 0 is now.
+        Who is not named is the clone's user; a date of 0 is now. `sign` gives the commit's bytes with a signature.
         """
         committer = self._dated(committer or author or self._user())
         author = self._dated(author or committer)
-        return self._store.write("commit", compose_commit(tree, parents, author, committer, message))
+        data = compose_commit(tree, parents, author, committer, message)
+        return self._store.write("commit", sign(data) if sign is not None else data)
 
     def _dated(self, person: Person) -> Person:
         return person if person.date else Person(person.name, person.email, int(unix()), person.tz)

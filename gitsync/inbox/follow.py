@@ -34,6 +34,8 @@ class Ingest:
     problems: tuple[Trouble, ...]
     commits: int = 0
     rebuilt: bool = False
+    pages: frozenset[str] = frozenset()
+    """The machines whose pages changed."""
 
 
 def ingest(
@@ -90,10 +92,12 @@ class _Follower:
         self.arrivals: list[str] = []
         self.troubles: list[Trouble] = []
         self.rebuilt = False
+        self.pages: set[str] = set()
 
     def result(self) -> Ingest:
         """Say what came."""
-        return Ingest(self.messages, tuple(self.arrivals), tuple(self.troubles), self.commits, self.rebuilt)
+        pages = frozenset(self.pages)
+        return Ingest(self.messages, tuple(self.arrivals), tuple(self.troubles), self.commits, self.rebuilt, pages)
 
     def advance(self) -> bool:
         """Go to the tip; give False where the ledger was moved by somebody else on the way."""
@@ -170,6 +174,7 @@ class _Follower:
     def _count(self, batch: Batch) -> None:
         self.commits += batch.commits
         self.troubles += batch.troubles
+        self.pages |= batch.pages.keys()
         for row in batch.arrived.values():
             self.messages += row.sender != self.machine_id
             if row.mine and row.open and not row.quarantined:

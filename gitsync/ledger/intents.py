@@ -33,6 +33,7 @@ from gitsync.ledger.queue import add_ops
 from gitsync.ledger.values import INTENT_STATES, Intent, Local, Op, base_key, local_key
 from gitsync.protocol.message import Message, read
 from gitsync.secrets.scan import Secrets
+from gitsync.signing.signer import Signer
 
 FINAL = frozenset({"done", "failed", "refused", "dead"})
 SETTLED = FINAL | {"uncertain", "held"}
@@ -100,6 +101,7 @@ class Intents:
 
     db: Database
     secrets: Secrets
+    signer: Signer | None
 
     def intent(self, message_key: str, agent: str) -> Intent | None:
         """Give what was decided about a message and an agent."""
@@ -180,7 +182,7 @@ class Intents:
             _close_local(conn, intent)
             if handed is not None:
                 count(conn, intent.message_key, handed)
-            add_ops(conn, ops)
+            add_ops(conn, ops, self.signer)
             return True
 
     def finish(
@@ -221,7 +223,7 @@ class Intents:
                     agent,
                 ),
             )
-            add_ops(conn, ops, self.secrets)
+            add_ops(conn, ops, self.signer, self.secrets)
             for message, block in local:
                 _add_local(conn, message, block)
             return True

@@ -12,6 +12,7 @@ from gitsync.ledger.db import Connection, Database, Record, path_text, text, tex
 from gitsync.ledger.values import Op
 from gitsync.protocol.message import read
 from gitsync.secrets.scan import Finding, Secrets
+from gitsync.signing.signer import Signer
 
 SCHEMA = """
 CREATE TABLE quarantine (
@@ -77,6 +78,7 @@ class Quarantine:
     """The rows of the journal that are kept back. Each method is one transaction."""
 
     db: Database
+    signer: Signer | None
     secrets: Secrets = Secrets()
     """How text is looked at before it is queued; the settings may change it at any time."""
 
@@ -137,7 +139,7 @@ class Quarantine:
             from gitsync.ledger.intents import _add_local
             from gitsync.ledger.queue import add_ops
 
-            add_ops(conn, [_op(one) for one in parcel["ops"]])
+            add_ops(conn, [_op(one) for one in parcel["ops"]], self.signer)
             for block in map(base64.b64decode, parcel["local"]):
                 _add_local(conn, read(block), block)
             _settle(conn, ident, "released", reason)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
 from gitsync.ledger.quarantine import hold
-from gitsync.ledger.values import Attempt, Op, Parked
+from gitsync.ledger.values import Attempt, Op, Parked, seal
 from gitsync.secrets.scan import Secrets
+from gitsync.signing.signer import Signer
 
 KEPT_LANDED = 256
 """Landed operations stay visible until the ledger has read their commit; this many are plenty."""
@@ -44,6 +45,8 @@ class Queue:
 
     db: Database
     secrets: Secrets
+    signer: Signer | None = None
+    """What signs as this machine; without it messages and receipts go out unsigned."""
 
     def together(self, deeds: Sequence[Callable[[], bool]]) -> list[bool]:
         """Do several writes in one transaction, which waits for the disk once; all of them are written or none."""
@@ -71,7 +74,7 @@ class Queue:
     def enqueue_many(self, ops: Sequence[Op], *, scanned: bool = False) -> list[int]:
         """Queue operations in this order in one transaction; those with a secret in them are held (number 0)."""
         with self.db.write() as conn:
-            return add_ops(conn, ops, None if scanned else self.secrets)
+            return add_ops(conn, ops, self.signer, None if scanned else self.secrets)
 
     def pending(self) -> list[Op]:
         """Give what waits for the branch, in order."""
@@ -175,10 +178,11 @@ class Queue:
             )
 
 
-def add_ops(conn: Connection, ops: Sequence[Op], secrets: Secrets | None = None) -> list[int]:
+def add_ops(conn: Connection, ops: Sequence[Op], signer: Signer | None, secrets: Secrets | None = None) -> list[int]:
     """Insert operations inside a transaction; give their numbers, 0 where one is held for a secret in it.
 
-    Every room's way to the branch leads through here, so nothing with a key in it gets past, whoever wrote it.
+    Every room's way to the branch leads through here, so nothing with a key in it gets past, whoever wrote it; and here
+    it is signed.
     """
     now = clock.stamp()
     numbers = []
@@ -188,6 +192,7 @@ def add_ops(conn: Connection, ops: Sequence[Op], secrets: Secrets | None = None)
             hold(conn, op.ident if message else clock.new_id(), op.kind, op.to or op.ident, found, op.payload, ops=[op])
             numbers.append(0)
             continue
+        op = seal(op, signer)
         done = conn.execute(
             "INSERT INTO ops (kind, ident, to_place, payload, urgent, created) VALUES (?, ?, ?, ?, ?, ?)",
             (op.kind, op.ident, op.to, op.payload, op.urgent, op.created or now),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from gitsync.protocol.message import Message, write
 from gitsync.protocol.receipts import Receipt
+from gitsync.protocol.receipts import line as receipt_line
 
 INTENT_STATES = (
     "started",
@@ -20,6 +21,8 @@ INTENT_STATES = (
     "held",
     "dead",
 )
+
+_SSHSIG = "sshsig"
 
 TASK = "Task"
 """The field of a message that carries a task: the task's id."""
@@ -232,7 +235,25 @@ def receipt_op(receipt: Receipt) -> Op:
 
 def receipt_of(op: Op) -> Receipt:
     """Read the receipt back out of its operation."""
-    return Receipt(**json.loads(op.payload))
+    values = json.loads(op.payload)
+    values.pop(_SSHSIG, None)
+    return Receipt(**values)
+
+
+def receipt_signature(op: Op) -> str:
+    """Give the signature of a receipt's line, in base64; empty where there is none."""
+    return str(json.loads(op.payload).get(_SSHSIG, ""))
+
+
+def seal(op: Op, signer: Signer | None) -> Op:
+    """Sign what an operation says, once: what is stored is what each rebuilding puts on the branch."""
+    if signer is None:
+        return op
+    if op.kind == "message":
+        return replace(op, payload=signer.message(op.payload, op.to))
+    if op.kind == "receipt" and (sshsig := signer.receipt(receipt_line(receipt_of(op)))):
+        return replace(op, payload=json.dumps({**json.loads(op.payload), _SSHSIG: sshsig}).encode())
+    return op
 
 
 @dataclass(slots=True)

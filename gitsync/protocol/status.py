@@ -16,7 +16,7 @@ _END = re.compile(rb"(?<=\n)<!--[ \t]*/status[ \t]*-->[ \t]*\r?(?:\n|\Z)")
 _HEADING = re.compile(rb"\A(?:\xef\xbb\xbf)?# [^\n]*(?:\n|\Z)")
 _GENERATED_LINE = re.compile(rb"(?:[-|]|  - )[^\n]*(?:\n|\Z)|[ \t]*\r?\n(?=[-|])")
 _OURS = re.compile(
-    r"<!--[ \t]*/?status[ \t]*-->|- \*\*(?:Status|Role|Agents|Blockers|Install|Refreshed):\*\*"
+    r"<!--[ \t]*/?status[ \t]*-->|- \*\*(?:Status|Role|Agents|Blockers|Install|Refreshed|Key|Announced):\*\*"
     r"|\|(?:[ \t]*:?-+:?[ \t]*\|)+\Z"
 )
 _TITLE = re.compile(r"^\ufeff?# COMPUTER ([A-Za-z0-9-]+)(?: — (.*)|[ \t\r]*)$", re.MULTILINE)
@@ -59,6 +59,10 @@ class Status:
     blockers: tuple[str, ...] = ()
     install: str | None = None
     refreshed: str | None = None
+    key: str = ""
+    """The public key of the machine, as OpenSSH writes it, and its fingerprint; nobody trusts it for standing here."""
+    announced: str = ""
+    """The signature in base64 by which the machine's former key announces this one."""
 
 
 def write_block(status: Status) -> bytes:
@@ -83,6 +87,10 @@ def write_block(status: Status) -> bytes:
         lines.append(f"- **Install:** {_inline(status.install)}")
     if status.refreshed is not None:
         lines.append(f"- **Refreshed:** {_inline(status.refreshed)}")
+    if status.key:
+        lines.append(f"- **Key:** {_inline(status.key)}")
+    if status.announced:
+        lines.append(f"- **Announced:** {_inline(status.announced)}")
     lines.append("<!-- /status -->")
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
@@ -199,6 +207,8 @@ def read_status(data: bytes) -> Status | None:
         blockers=tuple(blockers),
         install=fields.get("install") or None,
         refreshed=fields.get("refreshed") or None,
+        key=fields.get("key", ""),
+        announced=fields.get("announced", ""),
     )
 
 

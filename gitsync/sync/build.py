@@ -13,12 +13,11 @@ from gitsync import clock
 from gitsync.git.objects import inside
 from gitsync.git.repo import Commit, Entry, Mailbox, Person
 from gitsync.git.values import EXECUTABLE
-from gitsync.ledger.values import Op, receipt_of
+from gitsync.ledger.values import Op, receipt_of, receipt_signature
 from gitsync.protocol import commits, edit
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.merge import merge_path
 from gitsync.protocol.paths import archive_path, classify, messages_path, receipts_path, status_path
-from gitsync.protocol.receipts import line as receipt_line
 from gitsync.protocol.status import Status, read_status, same_but_time, set_block
 from gitsync.sync.adopt import adopt
 from gitsync.sync.capture import Capture, Edit
@@ -264,10 +263,10 @@ class Builder:
             receipt = receipt_of(op)
             path = _clear(draft, receipts_path(me, receipt.date[:7]))
             data = draft.read(path)
-            text = receipt_line(receipt).rstrip("\n").encode("utf-8", "surrogateescape")
-            if data is not None and text in data.splitlines():
+            grown = edit.append_receipts(data, me, [receipt], [receipt_signature(op)])
+            if data is not None and grown in (data, data + b"\n"):
                 return None
-            draft.write(path, edit.append_receipts(data, me, [receipt]))
+            draft.write(path, grown)
             return path
         if op.kind == "withdraw":
             return self._withdraw(draft, op)

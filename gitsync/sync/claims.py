@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from gitsync import clock
 from gitsync.errors import AuthFailed, GitFailed, RemoteAway, TryLater
@@ -15,7 +16,10 @@ from gitsync.sync.values import Claim, author
 class Claims:
     """Create and remove claim refs; the nonce commit is in the journal before it is pushed."""
 
-    def __init__(self, mailbox: Mailbox, journal: Journal, machine: Machine) -> None:
+    def __init__(
+        self, mailbox: Mailbox, journal: Journal, machine: Machine, sign: Callable[[bytes], bytes] | None = None
+    ) -> None:
+        self._sign = sign
         self._mailbox = mailbox
         self._journal = journal
         self.machine = machine
@@ -72,7 +76,7 @@ class Claims:
     def _nonce(self, message_id: str, install: str) -> str:
         person = author(self.machine, clock.unix())
         note = f"claim {message_id}\n\nMachine: {self.machine.id}\nInstall: {install}\nNonce: {clock.new_id()}\n"
-        return self._mailbox.write_commit(self._mailbox.write_tree(None, {}), [], note, person, person)
+        return self._mailbox.write_commit(self._mailbox.write_tree(None, {}), [], note, person, person, sign=self._sign)
 
     def _forget(self, message_id: str) -> None:
         self._journal.set_meta(f"claim:{message_id}", None)

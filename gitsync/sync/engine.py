@@ -51,6 +51,7 @@ class Engine:
         facts: Facts | None = None,
         on_tip: Callable[[str], int] = _ignore,
         fault: FaultPoint = nothing,
+        sign: Callable[[bytes], bytes] | None = None,
     ) -> None:
         facts = facts or Facts()
         contents = Contents(mailbox)
@@ -61,8 +62,8 @@ class Engine:
         self._capture = Capture(mailbox, journal, settings, contents, now=clock.monotonic)
         self._wraps = Wraps(mailbox, journal, contents, machine=machine.id, now=clock.monotonic, delay=self._wrap_delay)
         self._materialise = Materialise(mailbox, journal, self._capture, limit=settings.max_file, fault=fault)
-        self._presence = Presence(mailbox, journal, settings, machine)
-        self._claims = Claims(mailbox, journal, machine)
+        self._presence = Presence(mailbox, journal, settings, machine, sign)
+        self._claims = Claims(mailbox, journal, machine, sign)
         self._builder = Builder(mailbox, machine, settings, facts, self._capture, contents, self._wraps)
         attempts = Attempts(mailbox, journal, self._known)
         self._looking = Looking(mailbox, journal, self._known, self._capture, self._materialise)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -107,7 +107,15 @@ def binding(clone: Path) -> str:
 class Presence:
     """Keep our machine ref, and notice when it is not only ours."""
 
-    def __init__(self, mailbox: Mailbox, journal: Journal, settings: SyncSettings, machine: Machine) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        journal: Journal,
+        settings: SyncSettings,
+        machine: Machine,
+        sign: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        self._sign = sign
         self._mailbox = mailbox
         self._journal = journal
         self.settings = settings
@@ -288,7 +296,7 @@ class Presence:
         )
         person = author(self.machine, beat.at)
         return self._mailbox.write_commit(
-            self._mailbox.write_tree(None, {}), [], write_beat(beat, clock.new_id()), person, person
+            self._mailbox.write_tree(None, {}), [], write_beat(beat, clock.new_id()), person, person, sign=self._sign
         )
 
     def told(self, answer: Pushed, now: float) -> None:
