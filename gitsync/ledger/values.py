@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from gitsync.protocol.message import Message, write
 from gitsync.protocol.receipts import Receipt
 from gitsync.protocol.receipts import line as receipt_line
+from gitsync.signing.signer import Signer
 
 INTENT_STATES = (
     "started",
