@@ -6,12 +6,12 @@ behind as free text. A new block counts as a wrap when most of its text is in th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from gitsync.protocol.align import align
-from gitsync.protocol.version import FileVersion, Letter, block_element, inner_elements
+from gitsync.protocol.version import FileVersion, block_element, inner_elements
 from gitsync.protocol.weave import Element
 
 
@@ -36,25 +36,29 @@ def carry_wraps(base: FileVersion, one: FileVersion, two: FileVersion, protect: 
         return
     wraps.sort(key=lambda wrap: (wrap.start, wrap.end, wrap.id not in protect, wrap.id))
     chosen: list[Wrap] = []
+    ids: set[str] = set()
+    renamed: dict[int, dict[str, str]] = {id(one): {}, id(two): {}}
     for wrap in wraps:
         last = chosen[-1] if chosen else None
         if last is None or wrap.start >= last.end:
-            if all(wrap.id != other.id for other in chosen):
+            if wrap.id not in ids:
                 chosen.append(wrap)
+                ids.add(wrap.id)
         elif wrap.side is last.side or wrap.id == last.id:
             continue
         elif (wrap.start, wrap.end) == (last.start, last.end) and wrap.id not in protect:
             if last.id not in wrap.side.letters:
-                _rename(wrap.side, wrap.id, last.id)
+                wrap.side.letters[last.id] = wrap.side.letters.pop(wrap.id).named(last.id)
+                renamed[id(wrap.side)][wrap.id] = last.id
         else:
             # They disagree on what the message is; both stay, as new messages.
-            chosen.pop()
+            ids.discard(chosen.pop().id)
+    for side in (one, two):
+        _rename(side, renamed[id(side)])
     carried = _in_side(base, one, chosen) & _in_side(base, two, chosen)
     for side in (one, two):
-        _put_in_side(base, side, [wrap for wrap in chosen if wrap.id in carried])
-    for wrap in reversed(chosen):
-        if wrap.id in carried:
-            _put(base, wrap.id, wrap.start, wrap.end)
+        _put(side, _places(base, side, [wrap for wrap in chosen if wrap.id in carried]))
+    _put(base, [(wrap.id, wrap.start, wrap.end) for wrap in chosen if wrap.id in carried])
 
 
 def _wraps(base: FileVersion, side: FileVersion) -> list[Wrap]:
@@ -122,11 +126,6 @@ def _in_side(base: FileVersion, side: FileVersion, wraps: Sequence[Wrap]) -> set
     return there | {name for name, _, _ in _places(base, side, wraps)}
 
 
-def _put_in_side(base: FileVersion, side: FileVersion, wraps: Sequence[Wrap]) -> None:
-    for name, low, high in reversed(_places(base, side, wraps)):
-        _put(side, name, low, high)
-
-
 def _places(base: FileVersion, side: FileVersion, wraps: Sequence[Wrap]) -> list[tuple[str, int, int]]:
     """Find the text of messages that the other side wrapped, with what was typed into it."""
     wraps = [wrap for wrap in wraps if wrap.id not in side.letters]
@@ -154,15 +153,25 @@ def _first_aligned(later: int, there: int) -> int:
     return there if there >= 0 else later
 
 
-def _put(version: FileVersion, name: str, low: int, high: int) -> None:
-    version.letters[name] = block_element(name, [e.raw for e in version.elements[low:high]])
-    version.elements[low:high] = [Element(name, b"")]
+def _put(version: FileVersion, places: Sequence[tuple[str, int, int]]) -> None:
+    """Make messages of stretches of elements, which stand in order; one that overlaps the one before is left out."""
+    elements: list[Element] = []
+    done = 0
+    for name, low, high in places:
+        if low < done:
+            continue
+        version.letters[name] = block_element(name, [e.raw for e in version.elements[low:high]])
+        elements += version.elements[done:low]
+        elements.append(Element(name, b""))
+        done = high
+    version.elements[:] = elements + version.elements[done:]
 
 
-def _rename(version: FileVersion, old: str, new: str) -> None:
-    letter: Letter = version.letters.pop(old)
-    version.letters[new] = letter.named(new)
-    version.elements[:] = [Element(new, b"") if e.key == old else e for e in version.elements]
+def _rename(version: FileVersion, names: Mapping[str, str]) -> None:
+    if names:
+        version.elements[:] = [
+            Element(names[e.key], b"") if isinstance(e.key, str) and e.key in names else e for e in version.elements
+        ]
 
 
 def _keys(elements: Sequence[Element]) -> list[bytes | str]:

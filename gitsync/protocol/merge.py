@@ -321,8 +321,14 @@ def _put_back(base: FileVersion, side: FileVersion, names: list[str]) -> None:
         elif is_missing or (after_missing and not element.key):
             back.append((place, element))
         after_missing = is_missing
-    for where, element in reversed(back):
-        side.elements.insert(where, element)
+    at: dict[int, list[Element]] = {}
+    for where, element in back:
+        at.setdefault(where, []).append(element)
+    together: list[Element] = []
+    for index in range(len(side.elements) + 1):
+        together += at.get(index, ())
+        together += side.elements[index : index + 1]
+    side.elements[:] = together
     side.letters.update({name: base.letters[name] for name in missing})
 
 
@@ -352,6 +358,7 @@ def _cut(elements: list[Element], cuts: list[str]) -> list[list[Element]]:
 def _settle_moves(base: list[list[Element]], one: list[list[Element]], two: list[list[Element]]) -> None:
     """Leave a message that the sides have in different stretches only where it was moved to, or in the first."""
     in_base, in_one, in_two = _stretch_of(base), _stretch_of(one), _stretch_of(two)
+    gone: dict[int, dict[int, set[str]]] = {id(version): {} for version in (base, one, two)}
     for name in in_one.keys() & in_two.keys():
         first, second, old = in_one[name], in_two[name], in_base.get(name)
         if first == second:
@@ -359,7 +366,10 @@ def _settle_moves(base: list[list[Element]], one: list[list[Element]], two: list
         stays = second if first == old else first if second == old else min(first, second)
         side, number = (two, second) if stays == first else (one, first)
         for version in (side, base) if old == number else (side,):
-            version[number] = [element for element in version[number] if element.key != name]
+            gone[id(version)].setdefault(number, set()).add(name)
+    for version in (base, one, two):
+        for number, names in gone[id(version)].items():
+            version[number] = [element for element in version[number] if element.key not in names]
 
 
 def _stretch_of(stretches: list[list[Element]]) -> dict[str, int]:

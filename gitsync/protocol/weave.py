@@ -88,15 +88,21 @@ def _weave(base: Stretch, one: Stretch, two: Stretch, more_one: dict[Key, int], 
     have: Counter[Key] = Counter(e.key for put in woven for e in put)
     have.update(e.key for e, stay in zip(base, stays, strict=True) if stay)
     more = _more_of(have, Counter(_keys(base)))
+    back: set[Key] = set()
+    away: dict[Key, int] = {}
     for key in more_one.keys() | more_two.keys():
         least = max(more_one.get(key, 0), more_two.get(key, 0))
         most = min(more_one.get(key, 0), more_two.get(key, 0))
         if least > 0 and more.get(key, 0) < least:
-            for index, element in enumerate(base):
-                if element.key == key and (to_one[index] >= 0 or to_two[index] >= 0):
-                    stays[index] = True
+            back.add(key)
         elif least <= 0 and more.get(key, 0) > most:
-            _drop(woven, key, more.get(key, 0) - most)
+            away[key] = more.get(key, 0) - most
+    if back:
+        for index, element in enumerate(base):
+            if element.key in back and (to_one[index] >= 0 or to_two[index] >= 0):
+                stays[index] = True
+    if away:
+        _drop(woven, away)
 
     merged: list[Element] = []
     for place, put in enumerate(woven):
@@ -169,13 +175,16 @@ def _in_order(one: Stretch, two: Stretch) -> tuple[list[Element], int]:
     return [*before, *first, *second, *after], 1
 
 
-def _drop(woven: list[list[Element]], key: Key, count: int) -> None:
-    """Take insertions of an element away again, the last first."""
-    for put in reversed(woven):
-        for index in range(len(put) - 1, -1, -1):
-            if count and put[index].key == key:
-                del put[index]
-                count -= 1
+def _drop(woven: list[list[Element]], counts: dict[Key, int]) -> None:
+    """Take insertions of elements away again, of each so many, the last first."""
+    for place in range(len(woven) - 1, -1, -1):
+        kept = []
+        for element in reversed(woven[place]):
+            if counts.get(element.key, 0) > 0:
+                counts[element.key] -= 1
+            else:
+                kept.append(element)
+        woven[place] = kept[::-1]
 
 
 def _pick(base: Element, one: Stretch, i: int, two: Stretch, j: int) -> Element:
