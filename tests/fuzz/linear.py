@@ -100,7 +100,7 @@ READERS: Mapping[str, Callable[[bytes], object]] = {
 }
 
 
-def measured(size: int, *, patience: float = 20.0) -> Iterator[tuple[str, str, float, float]]:
+def measured(size: int, *, patience: float = 3.0) -> Iterator[tuple[str, str, float, float]]:
     """Give reader, family, and the seconds at `size` and at four times of it; what is hopeless already is not tried."""
     for family, make in FAMILIES.items():
         small, large = make(size), make(size * STEPS)
@@ -127,7 +127,12 @@ def main() -> int:
     """Print what is steep, and what is slow; 1 where anything is steep."""
     size = int(sys.argv[1]) if len(sys.argv) > 1 else 64_000
     bad = 0
-    rows = sorted(measured(size), key=lambda row: -row[3])
+    rows = []
+    for row in measured(size):
+        rows.append(row)
+        if steep(*row[2:]):
+            print("\t".join(map(str, row)), file=sys.stderr, flush=True)
+    rows.sort(key=lambda row: -row[3])
     print(f"seconds for {size} and {size * STEPS} bytes")
     for place, (name, family, first, second) in enumerate(rows):
         if steep(first, second) or place < 15:
