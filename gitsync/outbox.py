@@ -11,14 +11,14 @@ from gitsync.errors import NotFound, Refused, SecretFound, UsageError
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.lookup import SHORTEST, Known, find
-from gitsync.ledger.quarantine import Held
+from gitsync.ledger.quarantine import Held, in_text
 from gitsync.ledger.values import Op, message_op, receipt_op
 from gitsync.protocol.address import Address, parse_address
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.ids import is_id
 from gitsync.protocol.message import PRIORITIES, Message, write
 from gitsync.protocol.receipts import FINAL, Receipt
-from gitsync.secrets.scan import Finding, fingerprint
+from gitsync.secrets.scan import fingerprint
 
 EVERYBODY = "all"
 """After `self/`: every agent of this machine."""
@@ -232,7 +232,7 @@ def keep_home(journal: Journal, outgoing: Sequence[Outgoing]) -> None:
         (one, findings)
         for one in outgoing
         for op in one.operations
-        if op.kind == "message" and (findings := journal.secrets.find(op.payload))
+        if op.kind == "message" and (findings := in_text(op.payload, journal.secrets.find(op.payload)))
     ]
     if not found:
         return
@@ -250,7 +250,7 @@ def keep_home(journal: Journal, outgoing: Sequence[Outgoing]) -> None:
     ident, [first, *_] = held[0], found[0][1]
     more = f"; nothing of the {len(outgoing)} messages was sent" if len(outgoing) > 1 else ""
     raise SecretFound(
-        f"not sent: {place_in(found[0][0].message, first)} looks like a secret ({first.rule}, {first.masked})",
+        f"not sent: {first.place} looks like a secret ({first.rule}, {first.masked})",
         f"kept on this computer as {ident}{more}",
         f"send it without, then: gitsync withdraw {ident}; or, if it may be seen by all: "
         f'gitsync release {ident} --reason "…"',
@@ -258,15 +258,6 @@ def keep_home(journal: Journal, outgoing: Sequence[Outgoing]) -> None:
         line=first.line,
         rule=first.rule,
     )
-
-
-def place_in(message: Message, finding: Finding) -> str:
-    """Say where in a message something stands, in the lines that its author wrote."""
-    text = write(message)
-    begin = text.find(message.body.strip("\n").encode("utf-8", "surrogateescape")[:200]) if message.body.strip() else -1
-    above = text.count(b"\n", 0, begin) if begin >= 0 else len(text)
-    lead = message.body[: len(message.body) - len(message.body.lstrip("\n"))].count("\n")
-    return f"line {finding.line - above + lead} of the text" if finding.line > above else "the head of the message"
 
 
 def accept(journal: Journal, outgoing: Sequence[Outgoing]) -> None:

@@ -15,6 +15,7 @@ from gitsync.errors import EXIT_OK, EXIT_REFUSED, GitsyncError, UsageError
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from gitsync.config.settings import Settings
     from gitsync.hooks.claude import News
     from gitsync.ledger.journal import Journal
     from gitsync.ledger.ledger import Ledger
@@ -141,7 +142,7 @@ def _git(args: Namespace) -> int:
     if args.name == "prepare-commit-msg":
         _prefix(args, settings.machine.id)
     elif args.name == "pre-commit":
-        return _check(settings.mailbox, settings.sync.branch, settings.sync.remote)
+        return _check(settings)
     else:
         from gitsync.cli.client import connect
 
@@ -164,22 +165,34 @@ def _prefix(args: Namespace, machine: str) -> None:
         file.write_bytes(new.encode("utf-8", "surrogateescape"))
 
 
-def _check(mailbox_path: Path, branch: str, remote: str) -> int:
+def _check(settings: Settings) -> int:
     from gitsync.git.repo import Mailbox
     from gitsync.git.staged import staged
-    from gitsync.hooks.precommit import Staged, complaints
+    from gitsync.hooks.precommit import Staged, complaints, leaks
 
     # With `git commit -a` or `git commit FILE` git shows the hook another index than the usual one.
-    index = Path(os.environ.get("GIT_INDEX_FILE") or mailbox_path / ".git" / "index")
-    mailbox = Mailbox(mailbox_path, branch, remote)
+    index = Path(os.environ.get("GIT_INDEX_FILE") or settings.mailbox / ".git" / "index")
+    mailbox = Mailbox(settings.mailbox, settings.sync.branch, settings.sync.remote)
     try:
-        found = complaints(Staged(*file) for file in staged(mailbox, index))
+        files = [Staged(*file) for file in staged(mailbox, index)]
     finally:
         mailbox.close()
-    if not found:
+    found, secrets = complaints(files), leaks(files, settings.secrets)
+    if not found and not secrets:
         return EXIT_OK
     from gitsync.cli.terminal import clean_line
 
+    if secrets:
+        print("gitsync: this commit would put what looks like a secret into the mailbox", file=sys.stderr)
+        for line in secrets:
+            print(f"  {clean_line(line)}", file=sys.stderr)
+        print(
+            "  take it out; if it may be seen by all, commit with --no-verify: gitsync then keeps the commit here"
+            ' until gitsync release ID --reason "…"',
+            file=sys.stderr,
+        )
+    if not found:
+        return EXIT_REFUSED
     print("gitsync: this commit would put mistakes into the mailbox", file=sys.stderr)
     for line in found:
         print(f"  {clean_line(line)}", file=sys.stderr)

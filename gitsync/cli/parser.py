@@ -193,8 +193,16 @@ def _writing(verb: Add) -> None:
     sub.set_defaults(outcome="done")
     sub.add_argument("--reason", default="", metavar="TEXT", help="a word for the sender")
 
-    sub = verb("withdraw", "writing:withdraw", "take back a message of this computer")
+    sub = verb("withdraw", "writing:withdraw", "take back a message of this computer, or drop one that is kept back")
     sub.add_argument("id", metavar="ID", help=AN_ID)
+
+    sub = verb("quarantine", "keeping:quarantine", "what is kept back on this computer for a secret in it", json=True)
+    sub.add_argument("action", nargs="?", choices=["list", "show"], default="list", help="all of it (default), or one")
+    sub.add_argument("id", nargs="?", metavar="ID", help="what to show; the first characters are enough")
+    sub.add_argument("--all", action="store_true", help="also what was released or dropped, with the reasons")
+    sub = verb("release", "keeping:release", "let go what is kept back for a secret in it")
+    sub.add_argument("id", metavar="ID", help="one of gitsync quarantine; the first characters are enough")
+    sub.add_argument("--reason", required=True, metavar="TEXT", help="why it may be seen by all; it is told to everybody")
 
 
 def _tasks(verb: Add) -> None:

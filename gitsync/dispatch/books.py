@@ -90,6 +90,8 @@ class Books:
             reply = reply_message(envelope, agent, self._machine, outcome.reply, clock.new_id(), now)
         reply_id = reply.id if reply is not None else None
         sent, local = posted(reply, self._machine) if reply is not None else ([], [])
+        if sent and (why := self._journal.would_hold(sent[0])):
+            reason, reply_id = f"its answer {why}", None
         told = receipt(
             envelope,
             agent,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gitsync import clock
@@ -21,6 +21,7 @@ from gitsync.dispatch.settings import DispatchSettings
 from gitsync.dispatch.standing import Standing
 from gitsync.ledger.values import Intent
 from gitsync.protocol.message import Message
+from gitsync.secrets.redact import redact
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,8 @@ class Handover:
             except Exception as error:  # a defect of an agent's own must not stop the others
                 log.exception("agent %s", job.agent)
                 outcome = Outcome(kind="uncertain", reason=f"{type(error).__name__}: {error}")
+            if outcome.reason:  # the last words of a program, which may have printed its environment
+                outcome = replace(outcome, reason=redact(outcome.reason))
             self._fault("7-answered")
             stage = "told"
             end = await _to_its_end(self._conclude(job, outcome, clock.monotonic() - before))
@@ -158,7 +161,7 @@ class Handover:
         else:
             state, reason = outcome.kind, outcome.reason
         reply_id, posted = await self._books.conclude(job, outcome, state, reason, seconds)
-        self._teller.concluded(job, state, reason, seconds, reply_id, outcome.reply)
+        self._teller.concluded(job, state, reason, seconds, reply_id, outcome.reply if reply_id else None)
         self._changed()
         return End(self._drop(job).over, posted)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gitsync.protocol.lint import lint
+from gitsync.secrets.scan import Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,16 @@ def complaints(files: Iterable[Staged]) -> list[str]:
             else:
                 found.append(f"{file.path}:{problem.line}: {problem.text} [{problem.rule}]")
     return found
+
+
+def leaks(files: Iterable[Staged], secrets: Secrets) -> list[str]:
+    """Return a line for each secret that the commit would add; what the last commit has is out already."""
+    return [
+        f"{file.path}:{found.line}: {found.rule} {found.masked} [secret]"
+        for file in files
+        if file.after is not None
+        for found in secrets.find(file.after, known=(file.before,))
+    ]
 
 
 def prefixed(message: str, machine: str) -> str:

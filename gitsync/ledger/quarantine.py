@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, path_text, text, text_path
@@ -101,6 +101,16 @@ class Quarantine:
         with self.db.write() as conn:
             return hold(conn, ident, kind, place, findings, payload, same=same, ops=ops, local=local)
 
+    def would_hold(self, op: Op) -> str:
+        """Say why the queue would keep a message back, in words for whoever waits for it; empty where it would not.
+
+        The queue does that by itself (`add_ops`), for whatever room the message comes from.
+        """
+        found = in_text(op.payload, self.secrets.find(op.payload))
+        if not found:
+            return ""
+        return f"is kept back there: {found[0].place} looks like a secret ({found[0].rule}); a person can let it go"
+
     def held(self, *states: str, newest: int | None = None) -> list[Held]:
         """Give what is kept back, or what is in one of the states, oldest first."""
         wanted = states or ("held",)
@@ -171,6 +181,14 @@ class Quarantine:
                 "UPDATE quarantine SET commit_id = ?, payload = x'', parcel = '{\"ops\":[],\"local\":[]}' WHERE id = ?",
                 [(commit, ident) for ident in idents],
             )
+
+
+def in_text(block: bytes, findings: Sequence[Finding]) -> list[Finding]:
+    """Count the lines of a message's own text, as its author wrote it; 0 is its head."""
+    head = block.find(b"- **From:**")
+    body = block.find(b"\n\n", head)
+    above = block.count(b"\n", 0, body) + 2 if head >= 0 and body >= 0 else 0
+    return [replace(one, line=max(0, one.line - above)) for one in findings]
 
 
 def hold(

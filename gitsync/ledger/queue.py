@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
-from gitsync.ledger.quarantine import hold
+from gitsync.ledger.quarantine import hold, in_text
 from gitsync.ledger.values import Attempt, Op, Parked, seal
 from gitsync.secrets.scan import Secrets
 from gitsync.signing.signer import Signer
@@ -189,6 +189,7 @@ def add_ops(conn: Connection, ops: Sequence[Op], signer: Signer | None, secrets:
     for op in ops:
         if secrets is not None and op.kind in ("message", "import") and (found := secrets.find(op.payload)):
             message = op.kind == "message"
+            found = in_text(op.payload, found) if message else found
             hold(conn, op.ident if message else clock.new_id(), op.kind, op.to or op.ident, found, op.payload, ops=[op])
             numbers.append(0)
             continue

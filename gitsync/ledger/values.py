@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from gitsync.protocol.message import Message, write
 from gitsync.protocol.receipts import Receipt
+from gitsync.secrets.redact import redact
 from gitsync.protocol.receipts import line as receipt_line
 from gitsync.signing.signer import Signer
 
@@ -230,6 +231,8 @@ def message_op(message: Message, to: str) -> Op:
 
 def receipt_op(receipt: Receipt) -> Op:
     """Make the operation that appends a receipt; `received` and `claimed` alone cause no push (PROTOCOL 6)."""
+    if receipt.reason:  # often an agent's own words; what becomes of a message must be told, so it is not kept back
+        receipt = replace(receipt, reason=redact(receipt.reason))
     payload = json.dumps(asdict(receipt), ensure_ascii=True).encode()
     return Op("receipt", receipt.id, receipt.sender, payload, urgent=receipt.outcome not in ("received", "claimed"))
 

@@ -6,6 +6,7 @@ Gitsync-Machine: 1
 Gitsync-Message: 01JD3WQ8Z6T4K9V2M5N7P0R3S8
 Gitsync-Message: 01JD3WQ8Z6T4K9V2M5N7P0R3S9
 
+Text that was kept back for a secret in it and released by a person is told of as `Gitsync-Override: RULE: REASON`.
 A message that is taken back is named twice, the second time as `Gitsync-Withdrawn`.
 """
 
@@ -57,9 +58,11 @@ def compose(
     status: bool = False,
     imported: Sequence[str] = (),
     begins: bool = False,
+    overrides: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Write the message of a commit from what the commit does.
 
+    `overrides` are pairs of what a text was kept back for and the reason that a person gave for letting it go.
     `messages` are pairs of an id and the machine it is for; `hand_edits` and `imported` are paths. The commit that
     `begins` the branch brings the files every mailbox has, which is said in one word.
     """
@@ -83,9 +86,12 @@ def compose(
         parts.append("status")
     if not begins:
         parts += _files("import ", imported, body)
+    if overrides and not parts:
+        parts.append("release what was kept back")
     named = dict.fromkeys([*(name for name, _ in messages), *withdrawn, *adopted])
     trailers = [f"Gitsync-Machine: {machine}", *(f"Gitsync-Message: {name}" for name in named)]
     trailers += [f"Gitsync-Withdrawn: {name}" for name in dict.fromkeys(withdrawn)]
+    trailers += [f"Gitsync-Override: {_one_line(what)}: {_one_line(why)}" for what, why in overrides]
     paragraphs = [f"[{machine}] {', '.join(parts) or 'no change'}", "\n".join(body), "\n".join(trailers)]
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 

@@ -26,8 +26,13 @@ class Finding:
     start: int = 0
     end: int = 0
 
+    @property
+    def place(self) -> str:
+        """Say where; line 0 is what stands above the text of a message."""
+        return f"line {self.line}" if self.line else "the head"
+
     def __str__(self) -> str:
-        return f"line {self.line}: {self.rule} {self.masked}"
+        return f"{self.place}: {self.rule} {self.masked}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from gitsync import clock
 from gitsync.git.objects import inside
 from gitsync.git.repo import Commit, Entry, Mailbox, Person
 from gitsync.git.values import EXECUTABLE
+from gitsync.ledger.quarantine import Held
 from gitsync.ledger.values import Op, receipt_of, receipt_signature
 from gitsync.protocol import commits, edit
 from gitsync.protocol.identity import Machine
@@ -37,6 +38,8 @@ class Work:
     own: Sequence[Commit] = ()
     """A person's commits, oldest first, along first parents."""
     status: Status | None = None
+    overrides: Sequence[Held] = ()
+    """What a person released though it has a secret in it, and no commit names yet."""
     retried: frozenset[int] = frozenset()
     """Operations that an unsettled attempt contains: they may be on the branch, and archived since."""
 
@@ -48,6 +51,8 @@ class Built:
     draft: Draft
     seqs: tuple[int, ...] = ()
     sent: int = 0
+    overrides: tuple[str, ...] = ()
+    """Those releases that the commits name."""
     rebuilt: bool = False
     """Whether a person's commits were made anew, so that the old ones need a rescue ref."""
     refused: list[tuple[int, str]] = field(default_factory=list)
@@ -90,7 +95,7 @@ class Builder:
         if work.own:
             self._own_commits(built, work.own)
         if work.edits:
-            self._edits(built, work.edits)
+            self._edits(built, work)
         self._operations(built, work)
         return built
 
@@ -162,9 +167,9 @@ class Builder:
 
     # -- hand edits --------------------------------------------------------------------------------
 
-    def _edits(self, built: Built, edits: Sequence[Edit]) -> None:
+    def _edits(self, built: Built, work: Work) -> None:
         paths = []
-        for item in edits:
+        for item in work.edits:
             theirs = built.draft.entry(item.path)
             if theirs is not None and not theirs.is_file:
                 built.troubles.append(
@@ -176,7 +181,8 @@ class Builder:
                 paths.append(item.path)
         if paths:
             person = self.person()
-            note = commits.compose(self.machine.id, hand_edits=sorted(set(paths)))
+            released = [one for one in work.overrides if one.kind in ("edit", "commit") and one.place in paths]
+            note = commits.compose(self.machine.id, hand_edits=sorted(set(paths)), overrides=_told(built, released))
             built.draft.commit(note, person, person)
 
     def _merge_file(
@@ -228,6 +234,10 @@ class Builder:
                 receipts += 1
             if changed:
                 touched.add(changed)
+        named = {op.ident for op in work.ops if op.seq in seqs and op.kind in ("message", "import")}
+        released = [one for one in work.overrides if one.id in named or (one.kind == "import" and one.place in named)]
+        if work.own:
+            released += [one for one in work.overrides if one.kind == "commit" and one.id not in built.overrides]
         status = self._status(built, work.status)
         archived = sum(self._rotate(draft, path) for path in sorted(touched))
         person = self.person()
@@ -241,8 +251,9 @@ class Builder:
             archived=archived,
             imported=[op.ident for op in work.ops if op.kind == "import"],
             begins=draft.tip is None,
+            overrides=_told(built, released),
         )
-        draft.commit(note, person, person)
+        draft.commit(note, person, person, empty=bool(released) and draft.tip is not None)
         built.seqs = tuple(seqs)
         built.sent = len(messages)
 
@@ -345,6 +356,12 @@ class Builder:
         draft.write(path, kept)
         draft.write(target, moved)
         return len(block_ids(moved))
+
+
+def _told(built: Built, released: Sequence[Held]) -> list[tuple[str, str]]:
+    """Give what the trailers say of these releases, which the commits then name."""
+    built.overrides += tuple(one.id for one in released)
+    return [(one.rules, one.reason) for one in released]
 
 
 def _clear(draft: Draft, path: str) -> str:

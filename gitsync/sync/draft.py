@@ -58,8 +58,8 @@ class Draft:
         """Change a path to an entry as it is, whatever its kind."""
         self._changes[path] = entry
 
-    def commit(self, message: str, author: Person, committer: Person) -> bool:
-        """Make a commit of the changes; say whether there were any."""
+    def commit(self, message: str, author: Person, committer: Person, *, empty: bool = False) -> bool:
+        """Make a commit of the changes; say whether there were any, or one that only says something (`empty`)."""
         changes: Mapping[str, bytes | Entry | None]
         changes, self._changes = self._changes, {}
         modes, self._modes = self._modes, {}
@@ -71,10 +71,10 @@ class Draft:
             old = self.entry(path)
             mode = modes.get(path) or (old.mode if old and old.is_file else REGULAR)
             entries[path] = Entry(mode, self._mailbox.write_blob(value))
-        if not entries:
+        if not entries and not empty:
             return False
-        tree = self._mailbox.write_tree(self.tree, entries)
-        if tree == self.tree:
+        tree = self._mailbox.write_tree(self.tree, entries) if entries or self.tree is None else self.tree
+        if tree == self.tree and not empty:
             return False
         self.tip = self._mailbox.write_commit(tree, [self.tip] if self.tip else [], message, author, committer)
         self.tree = tree

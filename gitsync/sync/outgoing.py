@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
 from gitsync import clock
 from gitsync.errors import Halted, LostRace, PushRefused
 from gitsync.git.repo import Mailbox, Update
 from gitsync.ledger.journal import Journal
 from gitsync.planning import Case, Plan
 from gitsync.protocol.status import Status
+from gitsync.secrets.redact import redact
 from gitsync.sync.attempts import Attempts
 from gitsync.sync.build import Builder, Built, Work, same_page
 from gitsync.sync.capture import Capture
@@ -154,7 +158,7 @@ class Outgoing:
         return told is None or not same_page(told, status)
 
     def _status(self, run: Cycle) -> Status | None:
-        return self._presence.signed(self._facts.status(), self._builder.page(run.tip))
+        return self._presence.signed(_redacted(self._facts.status()), self._builder.page(run.tip))
 
     def _attempt(self, run: Cycle) -> None:
         """Build on the tip and push once; raises LostRace, and whatever the remote says for good."""
@@ -167,6 +171,7 @@ class Outgoing:
             edits=run.captured.edits,
             own=run.own,
             status=self._status(run),
+            overrides=self._journal.overrides(),
             retried=frozenset(waiting),
         )
         built = self._builder.build(run.tip, work)
@@ -228,6 +233,8 @@ class Outgoing:
                 self._known.know(commit)
                 if built.seqs:
                     self._journal.landed(built.seqs, commit)
+                if built.overrides:
+                    self._journal.recorded(built.overrides, commit)
                 self._attempts.promote(commit)
                 self._journal.forget_attempts([attempt.commit for attempt in self._journal.attempts()])
                 self._fault("5-landing")
@@ -268,3 +275,15 @@ class Outgoing:
         self._known.reached(run)
         self._tempo.attempted(clock.monotonic())
         self._presence.told(answer, clock.monotonic())
+
+
+def _redacted(status: Status | None) -> Status | None:
+    """Take secrets out of a page: it must go on telling how this machine is, so it is not kept back."""
+    return None if status is None else _page_without(status)
+
+
+@lru_cache(maxsize=8)
+def _page_without(status: Status) -> Status:
+    agents = tuple(replace(row, specialty=redact(row.specialty)) for row in status.agents)
+    blockers = tuple(map(redact, status.blockers))
+    return replace(status, name=redact(status.name), role=redact(status.role), agents=agents, blockers=blockers)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from gitsync.protocol.align import align
 from gitsync.protocol.blocks import Block, parse
@@ -71,7 +72,39 @@ def finished(typing: Typing, path: str, base: bytes | None, settle: float, now: 
     """
     if typing.data is None or classify(path).kind != "messages":
         return None
-    data, restless = typing.data, _restless(typing, settle, now)
+    return _messages_without(typing.data, path, base, _restless(typing, settle, now))
+
+
+def divided(data: bytes, path: str, base: bytes | None, places: Sequence[int]) -> bytes | None:
+    """Give a file without the text that stands at some places (where lines begin); None where it cannot be divided.
+
+    A file of messages is divided as above, any other one into paragraphs; those that are new can be left out.
+    """
+    if classify(path).kind == "messages":
+        return _messages_without(data, path, base, places)
+    old = _aligned(base, data)
+    kept, position, open_fence, held = [], 0, False, False
+    for paragraph in _paragraphs(data):
+        end = position + len(paragraph)
+        fences = len(re.findall(rb"^ {0,3}(?:```|~~~)", paragraph, re.M))
+        if not _touches(places, position, end):
+            kept.append(paragraph)
+        elif open_fence or fences % 2 or _touches(old, position, end):
+            return None
+        else:
+            held = True
+        open_fence ^= bool(fences % 2)
+        position = end
+    part = b"".join(kept)
+    return part if held and part.strip() != (base or b"").strip() else None
+
+
+def _paragraphs(data: bytes) -> list[bytes]:
+    """Split into stretches of lines with something in them and stretches of lines without."""
+    return [b"".join(lines) for _, lines in groupby(_lines(data), key=lambda line: bool(line.strip()))]
+
+
+def _messages_without(data: bytes, path: str, base: bytes | None, restless: Sequence[int]) -> bytes | None:
     old = _aligned(base, data)
     messages = {found.start: found.content for found in read_file(data, path).messages if not found.wrapped}
     begins = sorted(messages)

@@ -86,25 +86,28 @@ class Keeping:
         if task.status == "COMPLETED" and task.result:
             reply = answer(task, parts, self._machine, clock.new_id(), self._date)
         outcome = "done" if task.status == "COMPLETED" else "failed"
+        reason, reply_id = task.error or "", None if reply is None else reply.id
+        here = bool(task.origin.get("local"))
+        local: list[tuple[Message, bytes]] = [(reply, write(reply))] if reply is not None and here else []
+        sent = [message_op(reply, task.origin["machine"])] if reply is not None and not here else []
+        if sent and (why := self._journal.would_hold(sent[0])):
+            reason, reply_id = f"its result {why}", None
         ops = told(
             task.origin,
             outcome,
             self._date,
             agent=", ".join(dict.fromkeys(part.agent for part in parts if part.agent)),
-            reason=task.error or "",
-            reply=None if reply is None else reply.id,
+            reason=reason,
+            reply=reply_id,
         )
-        here = bool(task.origin.get("local"))
-        local: list[tuple[Message, bytes]] = [(reply, write(reply))] if reply is not None and here else []
-        sent = [message_op(reply, task.origin["machine"])] if reply is not None and not here else []
         self.local |= bool(local)
         self.remote |= bool(sent or ops)
         self._journal.finish(
             task.origin_key or "",
             TAKER,
             outcome,
-            reason=task.error or "",
-            reply_id=None if reply is None else reply.id,
+            reason=reason,
+            reply_id=reply_id,
             ops=[*sent, *ops],
             local=local,
         )
