@@ -14,8 +14,15 @@ from gitsync.api.failures import error_document
 _write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _LONE = re.compile("[\ud800-\udfff]")
 
-HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store", "referrer-policy": "no-referrer"}
-"""Nothing that a message says may be taken for a page, kept by a cache, or told to another site."""
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-frame-options": "DENY",
+}
+"""Nothing that a message says may be taken for a page, kept by a cache, shown in a frame, or told to another site."""
 
 
 def encode(content: Any) -> bytes:

@@ -27,10 +27,15 @@ class Gone(Exception):
     """The other side hung up before its request was complete."""
 
 
-def create_app(control: Control, *, token: Callable[[], str], hosts: frozenset[str] = frozenset()) -> ASGIApp:
-    """Build the ASGI application; ``token`` is asked at each request, so that it can be changed on disk."""
+def create_app(
+    control: Control, *, token: Callable[[], str], hosts: frozenset[str] = frozenset(), reads: str = "user"
+) -> ASGIApp:
+    """Build the ASGI application; ``token`` is asked at each request, so that it can be changed on disk.
+
+    ``reads`` says who may read without it: `open`, `user` or `token`.
+    """
     sessions = Sessions(token, control.kept_sessions(), control.keep_sessions)
-    return Guard(Application(control, sessions), token=token, sessions=sessions, hosts=hosts)
+    return Guard(Application(control, sessions), token=token, sessions=sessions, hosts=hosts, reads=reads)
 
 
 class Application:

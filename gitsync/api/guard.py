@@ -1,8 +1,10 @@
 """Pure ASGI middleware that turns strangers away before anything reads their request.
 
-A page in the user's browser can reach a loopback port. So: the Host must be ours (DNS rebinding), an Origin, where
-there is one, must be ours too (CSRF, foreign pages), whatever changes something needs the token or a session, and a
-body has a limit. Requests are judged from their head alone; the body is counted while it arrives.
+A page in the user's browser can reach a loopback port, and so can every user of the computer. So: the Host must be ours
+(DNS rebinding), an Origin, where there is one, must be ours too (CSRF, foreign pages) and so must be the page for whose
+sake a browser says it asks (`Sec-Fetch-Site`), whatever changes something needs the token or a session, reading is for
+the user (`[api] reads`), and a body has a limit. A token in the address is refused, since addresses end in logs.
+Requests are judged from their head alone; the body is counted while it arrives.
 
 A session counts only with an Origin: a page on another port of this machine is the same site to a browser, which then
 sends the cookie along, but it also says truly where the request comes from.
@@ -14,12 +16,13 @@ import asyncio
 import hmac
 from collections.abc import Callable
 from contextlib import suppress
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gitsync.api.answers import HEADERS, encode
 from gitsync.api.failures import error_document
+from gitsync.api.peers import owner_of, same_user
 from gitsync.api.sessions import Sessions, cookie, cookie_name
 
 MAX_BODY = 1 << 20
@@ -34,7 +37,15 @@ BODY_TIME = 20.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 LOG_IN = "/session"
 """The one place that decides itself who may change something: a one-time code is as good as the token there."""
+OPEN = (LOG_IN, "/dashboard", "/openapi.json")
+"""What anybody may read, with all below it: nothing of this machine is in it."""
+PAGE = "/dashboard"
+"""Where other pages may lead to, though they may ask for nothing."""
+_TOKEN_NAMES = frozenset({"token", "access_token", "authorization", "bearer", "api_key", "apikey", "key", "code"})
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+UNAUTHORIZED = "send the token in .gitsync/token as 'Authorization: Bearer …'"
 
 
 class BodyTooLarge(Exception):
@@ -63,11 +74,18 @@ class Guard:
     """Refuse foreign hosts and origins, missing tokens, and bodies over the limit."""
 
     def __init__(
-        self, app: ASGIApp, *, token: Callable[[], str], sessions: Sessions, hosts: frozenset[str] = frozenset()
+        self,
+        app: ASGIApp,
+        *,
+        token: Callable[[], str],
+        sessions: Sessions,
+        hosts: frozenset[str] = frozenset(),
+        reads: str = "user",
     ) -> None:
         self._app = app
         self._token = token
         self._sessions = sessions
+        self._reads = reads
         self._hosts = frozenset(_LOOPBACK) | {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,6 +109,10 @@ class Guard:
         for origin in headers.get(b"origin", []):
             if not origin_allowed(origin, hosts[0]):
                 return 403, "foreign_origin", "requests from other web pages are refused"
+        if _from_elsewhere(scope, headers):
+            return 403, "foreign_origin", "requests from other web pages are refused"
+        if self._holds_token(scope):
+            return 400, "token_in_url", f"addresses end in logs, so that a token in one is spent; {UNAUTHORIZED}"
         changing = scope["method"] not in SAFE_METHODS
         logging_in = scope["path"] == LOG_IN
         if changing or logging_in:
@@ -99,11 +121,36 @@ class Guard:
             known = self._bearer(headers) or (bool(session) and (not changing or b"origin" in headers))
             scope["gitsync.known"] = known
             if not known and not logging_in:
-                return 401, "unauthorized", "send the token in .gitsync/token as 'Authorization: Bearer …'"
+                return 401, "unauthorized", UNAUTHORIZED
+        elif not self._may_read(scope, headers, hosts[0]):
+            return 401, "unauthorized", UNAUTHORIZED
         length = headers.get(b"content-length", ["0"])[-1]
         if length.isdigit() and int(length) > MAX_BODY:
             return 413, "too_large", f"a request body may have {MAX_BODY} bytes"
         return None
+
+    def _may_read(self, scope: Scope, headers: dict[bytes, list[str]], host: str) -> bool:
+        """Say whether a request may be told what is going on: everybody's, this user's, or who brings the token."""
+        path = scope["path"]
+        if self._reads == "open" or any(path == one or path.startswith(f"{one}/") for one in OPEN):
+            return True
+        if self._bearer(headers) or self._session(headers, cookie_name(host)):
+            return True
+        if self._reads != "user":
+            return False
+        owner = scope.get("gitsync.owner")
+        client = scope.get("client")
+        return same_user(owner() if owner is not None else owner_of(client, scope.get("server")), client)
+
+    def _holds_token(self, scope: Scope) -> bool:
+        """Say whether the address holds the token, or something that is called so."""
+        query = scope["query_string"].decode("latin-1")
+        said = unquote(f"{scope['path']}?{query}")
+        ours = self._token() if len(said) > 16 else ""  # a short address, as most are, holds none
+        if ours and ours in said:
+            return True
+        names = (name.lower() for name, _ in parse_qsl(query, keep_blank_values=True))
+        return not _TOKEN_NAMES.isdisjoint(names)
 
     def _bearer(self, headers: dict[bytes, list[str]]) -> bool:
         given = headers.get(b"authorization", [])
@@ -135,6 +182,19 @@ class Guard:
             return message
 
         await self._app(scope, count, send)
+
+
+def _from_elsewhere(scope: Scope, headers: dict[bytes, list[str]]) -> bool:
+    """Say whether a browser asks for another page's sake, also where it sends no Origin: pictures, scripts, frames.
+
+    A link to the dashboard is followed; it carries no session, since the cookie is `SameSite=Strict`.
+    """
+    sites = headers.get(b"sec-fetch-site", [])
+    if all(site in ("same-origin", "none") for site in sites):
+        return False
+    led = scope["method"] == "GET" and headers.get(b"sec-fetch-mode") == ["navigate"]
+    whole = headers.get(b"sec-fetch-dest") == ["document"]
+    return not (led and whole and scope["path"] == PAGE)
 
 
 async def _drain(receive: Receive) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from gitsync.api.guard import OPEN
 from gitsync.api.operations import Operation
 from gitsync.api.shapes import ID, SCHEMAS, ref
 
@@ -13,7 +14,7 @@ Json = dict[str, Any]
 
 _WORDS = {
     400: "The body is not JSON",
-    401: "Neither the token nor a session",
+    401: "Neither the token nor a session, nor a user who may do without",
     403: "A foreign Host or Origin, or a policy says no",
     404: "There is nothing of that name; `near` has what was perhaps meant",
     408: "The body did not arrive in time",
@@ -61,6 +62,8 @@ def _operation(one: Operation) -> Json:
         found["requestBody"] = {"required": not one.body.optional, "content": content}
     if one.method in _CHANGING:
         found["security"] = [{"token": []}, *([{}] if one.open else [])]
+    elif not one.path.startswith(OPEN):
+        found["security"] = [{}, {"token": []}]  # which of them, the settings say
     return found
 
 
@@ -101,8 +104,10 @@ def _failures(one: Operation) -> set[int]:
     found = {400, 403, 500, 503, *one.fails}
     if "{" in one.path:
         found.add(404)
+    if one.method in _CHANGING or not one.path.startswith(OPEN):
+        found.add(401)
     if one.method in _CHANGING:
-        found |= {401, 408, 413}
+        found |= {408, 413}
     if one.body is not None:
         found |= {415, 422}
     return found

@@ -43,7 +43,5 @@ def page(name: str = "index.html") -> Response:
         "content-type": kind,
         "content-security-policy": POLICY,
         "cross-origin-opener-policy": "same-origin",
-        "cross-origin-resource-policy": "same-origin",
-        "x-frame-options": "DENY",
     }
     return Response(data, headers=headers)

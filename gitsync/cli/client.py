@@ -99,6 +99,8 @@ class Client:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None, timeout: float, also: int) -> Any:
         headers = {"Accept": "application/json"}
+        if body is None and os.access(self._token, os.R_OK):  # reading may need none
+            headers["Authorization"] = f"Bearer {self._secret()}"
         data = None
         if body is not None:
             data = json.dumps(body).encode()

@@ -82,6 +82,7 @@ class Process:
             stack.callback(syncing.close)
             self.opened = await syncing.on_git_thread(lambda: open_machine(settings))
             stack.push_async_callback(lambda: syncing.on_git_thread(self.opened.close))
+            await syncing.on_git_thread(self.opened.make_key)
             engine = await syncing.on_git_thread(
                 lambda: self.opened.engine(on_ingest=partial(self._arrived, loop), agents=self.agent_states)
             )
@@ -97,7 +98,8 @@ class Process:
             )
             await self.delivering.recover()
 
-            server = Server(create_app(control(self), token=self._token, hosts=frozenset({settings.api.host})), sock)
+            hosts, reads = frozenset({settings.api.host}), settings.api.reads
+            server = Server(create_app(control(self), token=self._token, hosts=hosts, reads=reads), sock)
             await server.start()
             stack.push_async_callback(server.stop)
             stack.callback(self.feed.close)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from gitsync.daemon.connections import Connection
 from gitsync.errors import GitsyncError
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Server:
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http="auto",  # httptools where it is installed
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,
