@@ -151,13 +151,17 @@ class Opened:
             self._note_keys(came.pages)
 
     def make_key(self) -> None:
-        """Give a machine that was set up before there were keys its own; without one it goes on unsigned."""
+        """Give a machine that was set up before there were keys its own; without one it goes on unsigned.
+
+        Note the keys that pages have shown meanwhile.
+        """
         try:
             if self.keys.own() is None:
                 key = self.keys.create(clock.entropy(36), clock.stamp())
                 log.warning("made a key for this machine: %s; the others may trust it now", key.fingerprint)
         except (GitsyncError, OSError) as error:
-            log.error("this machine has no key: %s", error)
+            log.error("this machine has no key that it can use: %s", " · ".join(str(error).splitlines()))
+        self._note_keys([page.id for page in self.ledger.statuses()])
 
     def _note_keys(self, machines: Collection[str]) -> None:
         """Note the keys that these machines' pages show, and say which of them nobody here has trusted yet."""

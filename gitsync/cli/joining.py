@@ -28,6 +28,7 @@ from gitsync.machine import Opened, open_machine
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.paths import status_path
 from gitsync.protocol.status import read_status
+from gitsync.signing.store import KeyStore
 from gitsync.sync.lock import CloneLock
 from gitsync.sync.presence import binding, read_beat
 from gitsync.sync.values import CycleResult, Request
@@ -65,6 +66,7 @@ class Done:
     url: str
     others: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    key: str = ""  # its fingerprint
 
 
 @contextmanager
@@ -106,8 +108,9 @@ def join(plan: Plan, *, take_over: bool = False) -> Done:
         undo.append(lambda: places.forget(plan.root))
         _put_in_place(plan, undo)
         settings = load(explicit=plan.root)
+        key = _key(settings)
         url, others, notes = _first_cycle(settings, take_over=take_over)
-        return Done(settings=settings, how="joined" if exists else "new", url=url, others=others, notes=notes)
+        return Done(settings=settings, how="joined" if exists else "new", url=url, others=others, notes=notes, key=key)
 
 
 @_asked_once()
@@ -158,6 +161,7 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
         _clone(plan, [])
         _put_in_place(plan, [])
         settings = load(explicit=root)
+    key = _key(settings)
     found_process = running(settings)
     if found_process is not None and args.take_over:
         raise GitsyncError(
@@ -173,7 +177,7 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
     else:
         url, others, more = _first_cycle(settings, take_over=args.take_over)
         notes += more
-    return Done(settings=settings, how="again", url=url, others=others, notes=tuple(notes))
+    return Done(settings=settings, how="again", url=url, others=others, notes=tuple(notes), key=key)
 
 
 def _plan_of(settings: Settings, repo: Path | None, url: str | None) -> Plan:
@@ -296,6 +300,12 @@ def _put_in_place(plan: Plan, undo: Undo) -> None:
 
 def _write_token(root: Path) -> None:
     places.write_private(root / STATE_DIR / "token", clock.entropy(32).hex().encode() + b"\n")
+
+
+def _key(settings: Settings) -> str:
+    """Make the key that signs what this computer writes, where there is none; return its fingerprint."""
+    store = KeyStore(settings.keys_dir, settings.machine.id)
+    return store.create(clock.entropy(36), clock.stamp()).fingerprint
 
 
 def _first_cycle(settings: Settings, *, take_over: bool) -> tuple[str, tuple[str, ...], tuple[str, ...]]:

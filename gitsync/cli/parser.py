@@ -97,6 +97,7 @@ def build() -> Parser:
     _tasks(verb)
     _reading(verb)
     _files(verb)
+    _keys(verb)
     _people(verb)
     return parser
 
@@ -273,6 +274,29 @@ def _files(verb: Add) -> None:
     sub.add_argument("ours", type=Path, metavar="%A")
     sub.add_argument("theirs", type=Path, metavar="%B")
     sub.add_argument("path", nargs="?", default="", metavar="%P")
+
+
+def _keys(verb: Add) -> None:
+    keys = verb("keys", "keys:show", "the key of this computer, and whose keys it trusts")
+    actions = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, run: str, says: str) -> Parser:
+        sub: Parser = actions.add_parser(name, help=says, description=says, formatter_class=_Raw)
+        sub.set_defaults(run=run)
+        sub.add_argument("--dir", type=Path, metavar="PATH", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        return sub
+
+    action("init", "keys:init", "make the key of this computer, where it has none; print its fingerprint")
+    sub = action("list", "keys:show", "every key that is known here: own, trusted, new, changed, revoked")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+    sub = action("trust", "keys:trust", "believe the key that a computer's page shows, or a person's from a file")
+    sub.add_argument("id", metavar="ID", help="a computer, or a person's name or e-mail address")
+    sub.add_argument("--fingerprint", metavar="SHA256:…", help="only if it is this one; nobody is asked then")
+    sub.add_argument("--file", type=Path, metavar="FILE", help="a public key, or an allowed_signers file")
+    sub.add_argument("--yes", action="store_true", help="without asking, and without comparing")
+    sub = action("revoke", "keys:revoke", "believe a key never again, whatever it signed and whenever")
+    sub.add_argument("id", metavar="ID|FINGERPRINT", help="all keys of a computer or person, or one key")
+    action("rotate", "keys:rotate", "replace the key of this computer; the old one announces the new one")
 
 
 def _people(verb: Add) -> None:

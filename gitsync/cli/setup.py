@@ -117,6 +117,7 @@ def _tell(done: Done) -> None:
     say(f"this computer is {machine.id}{called}; branch {settings.sync.branch} of {clean_line(done.url)}")
     say(f"  mailbox   {settings.mailbox}")
     say(f"  settings  {settings.file}")
+    say(f"  key       {done.key}")
     say(
         {
             "new": "  the mailbox is new",

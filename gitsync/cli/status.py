@@ -11,6 +11,7 @@ from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import machine
 from gitsync.cli.terminal import clean_line, duration, plural, print_json, say, table
 from gitsync.errors import EXIT_OK
+from gitsync.signing.told import said_of
 
 SHOWN = 5
 """Problems that a person is shown."""
@@ -76,6 +77,14 @@ def _show(document: Mapping[str, Any]) -> None:
     for key in ("error", "remedy"):
         if sync.get(key):
             print(f"           {clean_line(str(sync[key]))}")
+    keys = document.get("keys") or {}
+    for row in keys.get("waiting", ()):
+        said = said_of(row["machine"], row["fingerprint"], row["state"], row["announced"] or "")
+        print(f"key        {clean_line(said)}")
+    if keys.get("trouble"):
+        print(f"key        {clean_line(keys['trouble'])}")
+    elif keys and keys.get("own") is None:
+        say("key        this computer has none, what it writes is not signed: gitsync keys init")
     for line in document.get("blockers") or ():
         print(f"blocker    {clean_line(str(line))}")
     problems = document.get("problems") or []
