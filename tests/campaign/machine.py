@@ -77,8 +77,12 @@ class Fates(RuleBasedStateMachine):
         self._step("send", who, to, kind)
 
     @rule(who=WHO, to=SOME, kind=SOME)
-    def send_again(self, who: int, to: int, kind: int) -> None:
+    def send_more(self, who: int, to: int, kind: int) -> None:
         self._step("send", who, to, kind)
+
+    @rule(who=WHO, which=SOME, to=SOME)
+    def send_again(self, who: int, which: int, to: int) -> None:
+        self._step("send_again", who, which, to)
 
     @rule(who=WHO, now=YES)
     def cycle(self, who: int, now: bool) -> None:

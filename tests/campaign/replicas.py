@@ -57,6 +57,12 @@ class Killed(BaseException):
     """The process is gone."""
 
 
+async def _in_turn(work: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    """Do what would be done on another thread, here: one order of events for each seed."""
+    await asyncio.sleep(0)
+    return work(*args, **more)
+
+
 class SimClock:
     """A clock that moves when it is told to, and dice that a seed throws."""
 
@@ -94,6 +100,7 @@ class SimClock:
                 "new_id": self.new_id,
             }.items():
                 stack.enter_context(patch.object(clock, name, value))
+            stack.enter_context(patch.object(asyncio, "to_thread", _in_turn))
             stack.enter_context(patch.object(gitsync.sync.folder, "clock", SimpleNamespace(unix=time.time)))
             yield self
 
@@ -189,7 +196,7 @@ class Replica:
         self.alive = True
         with patch.object(gitsync.machine, "fault", lambda *_a, **_k: self._pass):
             self.opened = Opened(self.settings)
-            self.engine: Engine = self.opened.engine()
+            self.engine: Engine = self.opened.engine(agents=self._states)
         self.last, self._begun = None, self.sim.now
         self._loop = asyncio.new_event_loop()
         agents: dict[str, Any] = {
@@ -299,6 +306,10 @@ class Replica:
                 if not task.cancelled() and isinstance(task.exception(), Killed):
                     raise Killed
         begun.result()
+
+    def _states(self) -> dict[str, tuple[str, int]]:
+        """Tell the page how the agents stand."""
+        return {name: ("online", queued) for name, queued in self.dispatcher.busy().items()}
 
     def _may_act(self) -> bool:
         if not self.alive or (self.last is None and self.sim.now - self._begun < FIRST_LOOK):

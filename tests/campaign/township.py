@@ -105,8 +105,8 @@ class Township:
         place = (other, f"{other}/worker", f"{other}/steady", f"{other}/pull", "ALL", "ANY", "self/worker")[kind % 7]
         return one.alive and self._sent(one, lambda body: one.send(place, body), place)
 
-    def _sent(self, one: Replica, send: Callable[[str], Message], place: str) -> bool:
-        body = self.text("words")
+    def _sent(self, one: Replica, send: Callable[[str], Message], place: str, body: str = "") -> bool:
+        body = body or self.text("words")
         before = self.sim.now
         try:
             message = send(body)
@@ -120,6 +120,16 @@ class Township:
         if not local:
             self.accepted[message.id] = before
         return True
+
+    def send_again(self, who: int, which: int, to: int) -> bool:
+        """Send the very words of a former message once more: it is another message all the same."""
+        one = self.at(who)
+        own = [sent for sent in self.sent.values() if sent.sender == one.id and not sent.local]
+        if not one.alive or not own:
+            return False
+        body = own[which % len(own)].body
+        other = _other(one, to)
+        return self._sent(one, lambda _body: one.send(other, body), other, body)
 
     def reply(self, who: int, which: int) -> bool:
         """Answer a message that came."""
