@@ -18,7 +18,9 @@ from gitsync.config.faults import fault
 from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_ERROR, EXIT_OK, EXIT_REFUSED, EXIT_TRY_LATER, GitsyncError
 from gitsync.git.repo import Mailbox
-from gitsync.inbox import Envelope, candidates, fleet_view, ingest
+from gitsync.inbox import Envelope, Ingest, candidates, doubts_about, fleet_view, ingest
+from gitsync.inbox.evidence import of_commit
+from gitsync.inbox.trust import Trust
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.quarantine import Held
@@ -29,6 +31,7 @@ from gitsync.signing.signer import Signer
 from gitsync.signing.store import KeyStore
 from gitsync.sync.values import CycleResult, Facts
 from gitsync.tasks.asks import asks
+from gitsync.verifying import Book, holds_back
 
 if TYPE_CHECKING:
     from gitsync.sync.engine import Engine
@@ -61,12 +64,16 @@ class Opened:
         self.keys = KeyStore(settings.keys_dir, settings.machine.id)
         self.signer = self.journal.signer = Signer(self.keys)
         self.ledger = Ledger(settings.ledger_file, fault=self.fault)
+        self.ledger.rules = settings.verification
         self.mailbox = Mailbox(settings.mailbox, sync.branch, sync.remote, network_timeout=sync.network_timeout)
         self.seen: dict[str, str] = {}
         """The last sign of life of each machine by its ref; other threads may read it."""
         self.waiting: Callable[[], tuple[str, ...]] = tuple
         """What waits for a person besides what the journal knows; asked on any thread."""
         self._memory: dict[str, Envelope] = {}
+        self._trust = Trust(self.keys)
+        self._judged = ""
+        self._on_ingest: Callable[[], None] = lambda: None
         self._engine: Engine | None = None
         self._last: CycleResult | None = None
 
@@ -87,8 +94,10 @@ class Opened:
         # Imported here: a command that only reads does without the engine and its merging, which take 60 ms to load.
         from gitsync.sync.engine import Engine
 
+        self._on_ingest = on_ingest
+
         def on_tip(tip: str) -> int:
-            came = ingest(self.mailbox, self.ledger, self.journal, self.settings.machine.id, tip)
+            came = self._ingest(tip)
             for trouble in came.problems[:TOLD]:
                 log.warning("%s:%d: %s [%s]", trouble.path, trouble.line, trouble.text, trouble.rule)
             if came.arrivals:
@@ -111,8 +120,37 @@ class Opened:
             on_tip=on_tip,
             fault=self.fault,
             sign=self.signer.commit,
+            doubt=self._claim_doubt,
         )
         return self._engine
+
+    def _claim_doubt(self, machine: str, commit: bytes) -> str:
+        """Say why a claim does not count here, where machines are to be verified; '' where it does."""
+        book = self.book()
+        standing = book.judge(machine, of_commit(commit))
+        return f"{machine or '?'} claimed {standing}" if holds_back(book.rules.of_machine(machine), standing) else ""
+
+    def book(self) -> Book:
+        """Return whose word counts here as it is now; on any thread."""
+        return self._trust.book(self.settings.verification)
+
+    def keep_trust(self) -> None:
+        """Judge anew what is known, where somebody was trusted or revoked, or the rules changed; on the git thread."""
+        book = self.book()
+        if self._judged == f"{book.mark} {book.rules.mark}":
+            return
+        tip = self.mailbox.ref(self.mailbox.tracking_ref)
+        if tip is not None and self.ledger.head() is not None:
+            self._ingest(tip)
+            self._on_ingest()
+
+    def _ingest(self, tip: str, progress: Callable[[int, int], None] | None = None) -> Ingest:
+        book = self.book()
+        self.ledger.rules = book.rules
+        machine = self.settings.machine.id
+        came = ingest(self.mailbox, self.ledger, self.journal, machine, tip, book=book, progress=progress)
+        self._judged = f"{book.mark} {book.rules.mark}"
+        return came
 
     def candidates(self) -> list[Envelope]:
         """Return what may be handed to agents now; what asks for a task is none of theirs."""
@@ -146,8 +184,8 @@ class Opened:
     def refresh(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Bring the ledger up to the branch as it was last fetched; on the mailbox's thread."""
         tip = self.mailbox.ref(self.mailbox.tracking_ref)
-        if tip is not None and tip != self.ledger.head():
-            came = ingest(self.mailbox, self.ledger, self.journal, self.settings.machine.id, tip, progress=progress)
+        if tip is not None and (tip != self.ledger.head() or self.ledger.trust() != self.book().mark):
+            came = self._ingest(tip, progress)
             self._note_keys(came.pages)
 
     def make_key(self) -> None:
@@ -358,6 +396,10 @@ def blockers(opened: Opened) -> list[str]:
     for intent in opened.journal.intents(("uncertain", "held")):
         why = f": {intent.reason}" if intent.reason else ""
         found.append(f"message {intent.message_id} for {intent.agent or 'the inbox'} is {intent.state}{why}")
+    rows = opened.ledger.doubted() if opened.ledger.rules.watchful else []
+    decided = opened.journal.decided([row.key for row in rows])
+    doubts = doubts_about(opened.ledger, opened.journal, [row for row in rows if row.key not in decided])
+    found += [f"message {row.message.id} is held: {doubts[row.key]}" for row in rows if row.key in doubts]
     return [*opened.waiting(), *found]
 
 

@@ -35,11 +35,11 @@ CAUSE = "unverified"
 """The cause under which the journal holds what waits for trust; what a person or another rule holds has another."""
 
 _MISSING = {
-    UNSIGNED: "it carries no signature",
-    UNKNOWN_KEY: "nobody here trusts the key that signed it",
-    ALTERED: "its signature is not for this text, this place and this id",
-    REVOKED: "the key that signed it was revoked",
-    FORGED: "it is signed with a key of somebody else",
+    UNSIGNED: "there is no signature",
+    UNKNOWN_KEY: "the key is not one that is trusted here",
+    ALTERED: "the signature is not for this text, this place and this id",
+    REVOKED: "the key was revoked",
+    FORGED: "the key is that of somebody else",
 }
 
 
@@ -93,13 +93,11 @@ class Rules:
 class Book:
     """What this machine asks, and whose keys it trusts.
 
-    `judge` gives the standing of (sender, evidence); `mark` changes whenever an answer of `judge` may. `own` says
-    whether a key is, or was, this machine's own.
+    `judge` gives the standing of (sender, evidence); `mark` changes whenever an answer of `judge` may.
     """
 
     rules: Rules = Rules()
     judge: Callable[[str, str], str] = lambda _sender, evidence: plain_standing(evidence)
-    own: Callable[[str], bool] = lambda _evidence: False
     mark: str = ""
 
 
@@ -122,16 +120,30 @@ def objection(standing: str, sender: str, ident: str) -> str:
     """Say what is missing and what to do, on one line, for receipt and status."""
     missing = _MISSING.get(standing, standing)
     trust = f"`gitsync keys trust {sender}` once you know the key, or " if standing in (UNKNOWN_KEY, REVOKED) else ""
-    return f"not verified: {missing}; {trust}`gitsync release {ident}`"
+    return f"not verified: {missing}; {trust}`gitsync ack {ident} --again` to let it go as it is"
 
 
-def doubt(machine: str, outcome: str, standing: str, ident: str) -> str:
-    """Say why a receipt or claim of another machine is not taken as one, and why its work is not done here either."""
-    missing = _MISSING.get(standing, standing).replace("it carries", "that carries").replace("it is ", "that is ")
+def contest(said: str, ident: str) -> str:
+    """Say why a receipt or claim of another machine is not taken as one, and why its work is not done here either.
+
+    `said` is machine, outcome and standing, as the ledger has it.
+    """
+    machine, outcome, standing = said.split(" ")
+    missing = _MISSING.get(standing, standing)
     return (
-        f"not verified: computer {machine} is said to have {outcome} it, and {missing}; "
-        f"look at computer {machine}, then `gitsync release {ident}` to do it here"
+        f"not verified: computer {machine} is said to have it ({outcome}), but of that word {missing}; "
+        f"ask there, then `gitsync ack {ident} --again` to have it done here"
     )
+
+
+def verdict(rules: Rules, senders: Sequence[str], kind: str, standing: str, contested: str, ident: str) -> str:
+    """Say why a message that nothing was decided about yet will be held, whoever is to have it; '' where it will not.
+
+    For those who show it before, or without, a process that decides.
+    """
+    if holds_back(rules.of(senders, kind=kind), standing):
+        return objection(standing, senders[0], ident)
+    return contest(contested, ident) if contested else ""
 
 
 def _for(one: Demand, senders: Sequence[str]) -> bool:

@@ -36,6 +36,8 @@ class Delivery:
     key: str = ""
     attempt: int = 1
     verified: bool = False
+    standing: str = "unsigned"
+    """What the signature of its sender is worth here (`gitsync.verifying`); `verified` says whether that is enough."""
     history: tuple[Turn, ...] = ()
     """The thread before this message, oldest first; not part of the document."""
 
@@ -55,6 +57,7 @@ class Delivery:
             "key": self.key,
             "attempt": self.attempt,
             "verified": self.verified,
+            "standing": self.standing,
         }
 
 

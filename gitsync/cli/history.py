@@ -16,9 +16,11 @@ from gitsync.config.settings import Settings
 from gitsync.config.units import parse_duration
 from gitsync.errors import EXIT_OK, UsageError
 from gitsync.protocol import commits
+from gitsync.verifying import VERIFIED
 
 if TYPE_CHECKING:
     from gitsync.git.repo import Commit, Mailbox
+    from gitsync.ledger.ledger import Ledger
 
 AHEAD = 200
 """Commits that are read in one go."""
@@ -39,10 +41,16 @@ def log(args: Namespace) -> int:
     else:
         table(
             ("date", "who", "what", "commit"),
-            [(e["date"], e["machine"] or e["author"], e["summary"], e["commit"][:10]) for e in entries],
+            [(e["date"], f"{e['machine'] or e['author']}{_mark(e)}", e["summary"], e["commit"][:10]) for e in entries],
             wide="what",
         )
     return EXIT_OK
+
+
+def _mark(entry: Entry) -> str:
+    """Show what is wrong with the messages of a commit, and nothing where it brought none."""
+    worst = sorted(set(entry["standing"].values()) - {VERIFIED})
+    return "" if entry["verified"] is None else " ✓" if entry["verified"] else f" ? {', '.join(worst)}"
 
 
 def _wanted(args: Namespace, since: datetime | None, thread: set[str] | None) -> Callable[[Entry], bool]:
@@ -70,7 +78,22 @@ def _entries(settings: Settings, wanted: Callable[[Entry], bool], limit: int) ->
                 found.append(entry)
                 if len(found) == limit:
                     break
+        for entry in found:
+            _judge(entry, opened.ledger)
     return found[::-1]
+
+
+def _judge(entry: Entry, ledger: Ledger) -> None:
+    """Say what the signatures of its messages are worth; null where it brought none that the ledger knows."""
+    sender = (entry["machine"] or "").lower()
+    standing = {
+        ident: row.standing
+        for ident in entry["messages"]
+        for row in ledger.message(ident)
+        if not sender or row.sender == sender
+    }
+    entry["standing"] = standing
+    entry["verified"] = all(one == VERIFIED for one in standing.values()) if standing else None
 
 
 def _newest_first(mailbox: Mailbox) -> Iterator[Commit]:

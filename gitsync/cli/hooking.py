@@ -85,6 +85,7 @@ def _claude(args: Namespace) -> int:
         return EXIT_OK  # nothing was ever received; a hook is not what creates the stores
     with Journal(settings.journal_file) as journal:
         ledger = Ledger(settings.ledger_file)
+        ledger.rules = settings.verification
         try:
             news = _news(ledger, journal)
         finally:
@@ -118,7 +119,13 @@ def _news(ledger: Ledger, journal: Journal) -> list[News]:
     locals_ = journal.locals(open_only=True)
     intents = journal.intents_for([*(row.key for row in rows), *(one.key for one in locals_)])
     taken = {key for key, found in intents.items() if any(intent.state not in _WAITING for intent in found)}
-    messages = [(row.key, row.message) for row in rows] + [(one.key, one.message) for one in locals_]
+    if ledger.rules.watchful:
+        from gitsync.inbox import doubts_about
+
+        # What is held because nobody knows who wrote it is no agent's business, however it is fenced.
+        taken |= doubts_about(ledger, journal, rows).keys() | {key for key, _ in journal.doubted()}
+    messages = [(row.key, row.message, row.standing) for row in rows]
+    messages += [(one.key, one.message, "") for one in locals_]
     return [
         News(
             key=key,
@@ -129,8 +136,9 @@ def _news(ledger: Ledger, journal: Journal) -> list[News]:
             body=message.body,
             date=message.date,
             priority=message.priority,
+            standing=standing,
         )
-        for key, message in messages
+        for key, message, standing in messages
         if key not in taken
     ]
 

@@ -103,7 +103,7 @@ def _list(entries: Sequence[Entry], args: Namespace, none: str, *, both: bool = 
                 (
                     str(entry["id"])[:SHORT_ID],
                     str(entry["date"] or "–")[5:16].replace("T", " "),
-                    str(entry["from"]) + (f" → {', '.join(entry['to'])}" if both else ""),
+                    f"{entry['from']} {mark(entry)}" + (f" → {', '.join(entry['to'])}" if both else ""),
                     str(entry["state"] or "–"),
                     ("" if entry["priority"] == "normal" else f"[{entry['priority']}] ") + str(entry["subject"]),
                 )
@@ -115,7 +115,7 @@ def _list(entries: Sequence[Entry], args: Namespace, none: str, *, both: bool = 
             note(f"the first {SCREENFUL}; for more: --limit N")
     else:
         table(
-            ("id", "date", "from", "to", "priority", "state", "subject"),
+            ("id", "date", "from", "to", "priority", "state", "subject", "standing"),
             [
                 (
                     str(entry["id"]),
@@ -125,12 +125,19 @@ def _list(entries: Sequence[Entry], args: Namespace, none: str, *, both: bool = 
                     str(entry["priority"]),
                     str(entry["state"] or "–"),
                     str(entry["subject"]),
+                    str(entry["standing"]),
                 )
                 for entry in entries
             ],
             wide="subject",
         )
     return EXIT_OK
+
+
+def mark(entry: Entry) -> str:
+    """Show beside a sender whether it is known that it wrote this: a sign, and a word where something is wrong."""
+    standing = str(entry["standing"])
+    return {"verified": "✓", "unsigned": "?", "unknown_key": "?"}.get(standing, f"✗ {standing}")
 
 
 def print_message(entry: Entry) -> None:
@@ -146,6 +153,7 @@ def print_message(entry: Entry) -> None:
         ("thread", "thread"),
         ("answers", "in_reply_to"),
         ("state", "state"),
+        ("sender is", "standing"),
     ):
         value = entry.get(key)
         text = ", ".join(value) if isinstance(value, list | tuple) else str(value or "")
@@ -169,4 +177,6 @@ def print_message(entry: Entry) -> None:
     for receipt in receipts:
         who = receipt["machine"] + (f"/{receipt['agent']}" if receipt["agent"] else "")
         why = f" — {receipt['reason']}" if receipt["reason"] else ""
+        if not receipt.get("counts", True):
+            why += f" (does not count: {receipt['standing']})"
         print(clean_line(f"  {receipt['date']}  {who}: {receipt['outcome']}, attempt {receipt['attempt']}{why}"))

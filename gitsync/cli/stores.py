@@ -66,6 +66,7 @@ def opened(args: Namespace, *, fresh: bool = True) -> Iterator[Stores]:
     journal.signer = Signer(KeyStore(settings.keys_dir, settings.machine.id))
     try:
         ledger = Ledger(settings.ledger_file)
+        ledger.rules = settings.verification
         try:
             if client is not None and ledger.head() is None:
                 # Just begun, or begun anew because the process is of another version and keeps it differently.

@@ -82,7 +82,13 @@ class Settings:
     @property
     def rules(self) -> Rules:
         """Who takes what task on this machine."""
-        return Rules(agents=self.agents, routes=self.routes, route_all=self.route_all, policies=self.policies)
+        return Rules(
+            agents=self.agents,
+            routes=self.routes,
+            route_all=self.route_all,
+            policies=self.policies,
+            verification=self.verification,
+        )
 
     @property
     def verification(self) -> Verification:

@@ -66,6 +66,7 @@ class Delivering:
         opened, registry = self._syncing.opened, self.registry
         specs = registry.specs(settings.agents)
         self._settings = settings
+        opened.ledger.rules = settings.verification
         opened.settings = replace(settings, agents=tuple(specs))  # what is told of this machine is told of all of them
         self._agents = open_agents(specs, settings.root)
         self.dispatcher = Dispatcher(
@@ -76,6 +77,7 @@ class Delivering:
                 machine=settings.machine,
                 routes=settings.routes,
                 policies=settings.policies,
+                rules=settings.verification,
                 limits=settings.limits,
                 turn_budget=settings.dispatch.turn_budget,
                 ageing=settings.tasks.ageing,

@@ -177,7 +177,7 @@ class Syncing:
     async def _cycle(self, request: Request) -> CycleResult:
         await self._gather(request)
         try:
-            result = await self.on_git_thread(lambda: self.engine.cycle(request))
+            result = await self.on_git_thread(lambda: self._with_trust(request))
         except Exception:
             # Not expected, and no reason to stop: the next tick tries again, and health turns red meanwhile.
             log.exception("a cycle failed")
@@ -191,6 +191,14 @@ class Syncing:
         self._after(result)
         self._arm(result.retry_after)
         return result
+
+    def _with_trust(self, request: Request) -> CycleResult:
+        """Run a cycle, after what a change of trust asks for; that may be the only reason why it was asked for."""
+        try:
+            self.opened.keep_trust()
+        except GitsyncError as error:
+            log.error("what is known was not judged anew: %s", error)
+        return self.engine.cycle(request)
 
     async def _gather(self, request: Request) -> None:
         """Let a burst of messages gather for one push; nobody who asked for a cycle in person waits for that."""

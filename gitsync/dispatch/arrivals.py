@@ -18,6 +18,7 @@ from gitsync.errors import GitsyncError
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.protocol.message import Message
+from gitsync.routing import INBOX
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,9 @@ class Arrivals:
         jobs = []
         for intent in envelope.intents:
             if intent.state != "retry":
+                continue
+            if intent.agent == INBOX:
+                await self._settle(envelope, Settle(INBOX, "waiting", "released"))
                 continue
             if intent.agent not in self._specs:
                 gone = Settle(intent.agent, "refused", f"agent {intent.agent} is not here any more")

@@ -44,7 +44,15 @@ class Books:
         outcome, reason = ("received", "") if waiting else (settle.state, settle.reason)
         ops = receipt(envelope, settle.agent, outcome, clock.stamp(), reason=reason)
         alone = not envelope.agents
-        return await self._do(lambda: self._journal.begin(intent, alone=alone, ops=ops))
+
+        def write() -> bool:
+            with self._journal.db.write():
+                begun = self._journal.begin(intent, alone=alone, ops=ops)
+                if begun and settle.doubted:
+                    self._journal.doubt(envelope.key)
+                return begun
+
+        return await self._do(write)
 
     async def plan(self, envelope: Envelope, agent: str) -> bool:
         """Note that a message is also for this agent, before any of its agents gets it."""

@@ -16,7 +16,8 @@ from gitsync.errors import GitsyncError
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 
-Claim = Literal["won", "lost", "unsupported", "away"]
+Claim = Literal["won", "lost", "unproven", "unsupported", "away"]
+"""`unproven`: somebody else holds it by a claim that does not count here; a person decides."""
 
 _META = "claims"
 _AGAIN = (5.0, 10.0)

@@ -11,6 +11,7 @@ from gitsync.dispatch.settings import DispatchSettings
 from gitsync.ledger.values import ASKED_BY, Intent
 from gitsync.protocol.message import PRIORITIES, Message
 from gitsync.routing import INBOX, Route, route
+from gitsync.verifying import contest, holds_back, objection
 
 AUTO = "Auto"
 REPLIED = "replied"
@@ -40,6 +41,12 @@ class Envelope(Protocol):
     @property
     def verified(self) -> bool: ...
     @property
+    def standing(self) -> str: ...
+    @property
+    def contested(self) -> str: ...
+    @property
+    def let_go(self) -> bool: ...
+    @property
     def intents(self) -> Sequence[Intent]: ...
 
 
@@ -53,11 +60,15 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Give it to nobody: write this state, for this agent, with this reason."""
+    """Give it to nobody: write this state, for this agent, with this reason.
+
+    `doubted`: only because its sender is not verified, so that trust alone lets it go on.
+    """
 
     agent: str
     state: str
     reason: str
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +110,16 @@ def decide(
     D5  its agent pulls                               waits in that agent's inbox
     D6  perhaps handed over by a lost journal (I7)    uncertain, unless the agent is idempotent
     D7  an automatic reply, the thread's budget used  held: two agents must not talk for ever
-    D8  otherwise                                     handed over
+    D8  its sender is not verified, as it must be     held, also before D2, D4 and D5; left to others when it is to ANY
+    D9  to ANY, and said to be done elsewhere in a    left alone until a person lets it go: perhaps it is true (I2)
+        way that does not count
+    D10 otherwise                                     handed over
     """
     message = envelope.message
     if envelope.history:
         return Leave("D1: older than this machine's horizon")
     if message.in_reply_to and not target and not envelope.claim and "ALL" not in message.to:
-        return Settle(INBOX, "waiting", "D2: a reply to a person")
+        return _doubted(envelope, INBOX, settings) or Settle(INBOX, "waiting", "D2: a reply to a person")
     found = route(
         target or None,
         message.type,
@@ -119,16 +133,34 @@ def decide(
     if found.refused is not None:
         return Leave(f"D3: {found.refused}") if envelope.claim else Settle(target, "refused", found.refused)
     if not found.agents:
-        return Leave("D4: nobody here takes it") if envelope.claim else Settle(INBOX, "waiting", found.reason)
+        if envelope.claim:
+            return Leave("D4: nobody here takes it")
+        return _doubted(envelope, INBOX, settings) or Settle(INBOX, "waiting", found.reason)
     first = specs[found.agents[0]]
     if first.kind == "inbox" and not envelope.claim:
-        return Settle(first.name, "waiting", found.reason)
+        return _doubted(envelope, first.name, settings) or Settle(first.name, "waiting", found.reason)
     if envelope.suspect and not _harmless(first):
         return Settle(first.name, "uncertain", "the journal was lost: it may have been handed over before")
     if automatic(message) and auto_replies >= settings.turn_budget:
         return Settle(first.name, "held", f"turn budget: {auto_replies} automatic replies in this thread")
     able = found.agents if not envelope.suspect else tuple(name for name in found.agents if _harmless(specs[name]))
+    doubts = {name: held for name in able if (held := _doubted(envelope, name, settings)) is not None}
+    able = tuple(name for name in able if name not in doubts)
+    if not able:
+        held = next(iter(doubts.values()))
+        return Leave(f"D8: {held.reason}") if envelope.claim else held
+    if envelope.claim and envelope.contested and not envelope.let_go:
+        return Leave(f"D9: {contest(envelope.contested, message.id)}")
     return Hand(able, fits=_fits(found, message.type))
+
+
+def _doubted(envelope: Envelope, agent: str, settings: DispatchSettings) -> Settle | None:
+    """Hold a message that this agent may not have as long as its sender is not verified."""
+    names = (envelope.sender, author(envelope))
+    if envelope.let_go or not holds_back(settings.rules.of(names, agent, envelope.message.type), envelope.standing):
+        return None
+    why = objection(envelope.standing, envelope.sender, envelope.message.id)
+    return Settle(agent, "held", why, doubted=True)
 
 
 def _harmless(spec: AgentSpec) -> bool:

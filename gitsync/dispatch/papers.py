@@ -44,6 +44,7 @@ def delivery(
         key=idempotency_key(envelope, agent),
         attempt=attempt,
         verified=envelope.verified,
+        standing=envelope.standing,
         history=_history(message, f"{machine}/{agent}", thread, turns),
     )
 

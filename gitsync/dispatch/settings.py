@@ -9,6 +9,7 @@ from gitsync.balancing import AGEING
 from gitsync.dispatch.quota import Limits
 from gitsync.protocol.identity import Machine
 from gitsync.routing import Policy
+from gitsync.verifying import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,8 @@ class DispatchSettings:
     machine: Machine
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policies: tuple[Policy, ...] = ()
+    rules: Rules = field(default_factory=Rules)
+    """How senders are to be verified."""
     turn_budget: int = 6
     limits: Limits = field(default_factory=Limits)
     backoff: float = 2.0

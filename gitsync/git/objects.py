@@ -129,7 +129,7 @@ def _moment(digits: str) -> int:
 
 
 def parse_commit(sha: str, data: bytes) -> Commit:
-    """Read a commit; a signature or any header that is not known here is passed over."""
+    """Read a commit; of a signature it only says that there is one, and any header not known here is passed over."""
     head, _, message = data.partition(b"\n\n")
     fields: dict[bytes, bytes] = {}
     parents: list[str] = []
@@ -154,6 +154,7 @@ def parse_commit(sha: str, data: bytes) -> Commit:
         parse_person(text(fields.get(b"author", b""))),
         parse_person(text(fields.get(b"committer", b""))),
         text(message),
+        b"gpgsig" in fields,
     )
 
 

@@ -111,6 +111,10 @@ class Mailbox:
         """Return a commit. GitFailed when it is not here."""
         return self._store.commit(sha)
 
+    def raw_commit(self, sha: str) -> bytes:
+        """Return the bytes of a commit as git stored it: what a signature of it is about, and the signature."""
+        return self._store.raw_commit(sha)
+
     def tree(self, sha: str) -> Mapping[bytes, Entry]:
         """Return one level of a tree."""
         return self._store.tree(sha)

@@ -7,6 +7,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,8 +129,12 @@ class Store:
             commit = parse_commit(sha, self._typed(sha, "commit"))
             self._keep_commit(sha, commit)
         if commit.parents and sha in self.shallow():
-            return Commit(sha, commit.tree, (), commit.author, commit.committer, commit.message)
+            return replace(commit, parents=())
         return commit
+
+    def raw_commit(self, sha: str) -> bytes:
+        """Return the bytes of a commit, signature and all."""
+        return self._typed(sha, "commit")
 
     def _keep_commit(self, sha: str, commit: Commit) -> None:
         self._commits[sha] = commit

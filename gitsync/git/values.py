@@ -36,6 +36,8 @@ class Commit:
     author: Person
     committer: Person
     message: str
+    signed: bool = False
+    """Whether it carries a signature, of whatever kind and worth."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ class News:
     body: str
     date: str
     priority: str
+    standing: str = ""
+    """What its signature is worth here; empty for what never left this machine."""
 
 
 def asked(data: bytes) -> Mapping[str, Any]:
@@ -104,12 +106,19 @@ def _block(item: News, nonce: str) -> str:
         f"to: {_line(item.to)}",
         f"date: {_line(item.date)}",
         f"priority: {_line(item.priority)}",
+        f"verified: {_verified(item.standing)}",
         f"subject: {_line(item.subject)}",
     ]
     text = "\n".join([*head, "", body])
     fence = _fence(text)
     begin = f"{fence}message from {_line(item.sender).replace('`', '')} (mark {nonce})"
     return f"{begin}\n{text}\n{fence}\n(end of the message, mark {nonce})"
+
+
+def _verified(standing: str) -> str:
+    if standing in ("", "verified"):
+        return "yes"
+    return f"no ({standing}): anybody who can push may have written this in the sender's name"
 
 
 def _fence(text: str) -> str:

@@ -5,7 +5,7 @@ from gitsync.inbox.fleet import fleet_view
 from gitsync.inbox.follow import Ingest, ingest
 from gitsync.inbox.settle import ack, claimed_elsewhere, release, take
 from gitsync.inbox.states import UNREAD
-from gitsync.inbox.views import inbox_view, messages_view, search_view, show_view, thread_view
+from gitsync.inbox.views import doubts_about, inbox_view, messages_view, search_view, show_view, thread_view
 from gitsync.inbox.waiting import Envelope, candidates, lost, waiting
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "approvals_view",
     "candidates",
     "claimed_elsewhere",
+    "doubts_about",
     "fleet_view",
     "inbox_view",
     "ingest",

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from gitsync import clock
 from gitsync.git.repo import Mailbox
+from gitsync.inbox.review import review
 from gitsync.inbox.scan import Scan
 from gitsync.inbox.waiting import lost
 from gitsync.ledger.db import StoreBroken
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.values import Batch, Trouble
+from gitsync.verifying import Book
 
 COMMITS_AT_ONCE = 500
 AHEAD = 128
@@ -45,14 +47,15 @@ def ingest(
     machine_id: str,
     tip: str,
     *,
+    book: Book = Book(),  # noqa: B008 - a value
     progress: Callable[[int, int], None] | None = None,
 ) -> Ingest:
-    """Bring the ledger up to `tip`; `progress` is called with (commits read, commits in all).
+    """Bring the ledger up to `tip`, judged by `book`; `progress` is called with (commits read, commits in all).
 
     Begins anew when the ledger is empty, of another machine, or no ancestor of the tip. When the ledger breaks, or
     another process brings it forward meanwhile, goes on from where it then is.
     """
-    follower = _Follower(mailbox, ledger, journal, machine_id, tip, progress)
+    follower = _Follower(mailbox, ledger, journal, machine_id, tip, book, progress)
     for _ in range(20):
         try:
             if follower.advance():
@@ -61,7 +64,8 @@ def ingest(
             ledger.renew()
             follower.restart()
     if _remember_birth(ledger, journal, machine_id, tip):
-        return ingest(mailbox, ledger, journal, machine_id, tip, progress=progress)
+        return ingest(mailbox, ledger, journal, machine_id, tip, book=book, progress=progress)
+    review(ledger, journal, book.rules, follower.lost, changed=follower.retrusted)
     return follower.result()
 
 
@@ -75,6 +79,7 @@ class _Follower:
         journal: Journal,
         machine_id: str,
         tip: str,
+        book: Book,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self.mailbox = mailbox
@@ -82,7 +87,11 @@ class _Follower:
         self.journal = journal
         self.machine_id = machine_id
         self.tip = tip
+        self.book = book
         self.progress = progress
+        self.lost: tuple[str, ...] = ()
+        """The keys of messages to this machine that were verified, and are not any more."""
+        self.retrusted = False
         self.restart()
 
     def restart(self) -> None:
@@ -103,14 +112,14 @@ class _Follower:
         """Go to the tip; give False where the ledger was moved by somebody else on the way."""
         basis = self._basis()
         head = self.ledger.head()
-        known = head is not None and self.ledger.basis() == basis
+        known = head is not None and self.ledger.basis() == basis and not self._trust_changed()
         if known and head == self.tip:
             return True
         past: frozenset[str] | None = None
         if head is None or not known or not self.mailbox.has(head) or not self.mailbox.is_ancestor(head, self.tip):
             past = self._move_horizon(head)
             basis = self._basis()
-            self.ledger.start_over(basis)
+            self.ledger.start_over(basis, self.book.mark)
             self.restart()
             self.rebuilt = True
             head = self.ledger.head()
@@ -125,6 +134,8 @@ class _Follower:
             history=frozenset() if passed or past is not None else self._until("horizon", head),
             suspect=frozenset() if passed else self._until("lost", head),
             past=past or frozenset(),
+            book=self.book,
+            settled=self.journal.settled,
         )
         done = 0
         batch = Batch(head, head or "")
@@ -145,7 +156,22 @@ class _Follower:
         return True
 
     def _basis(self) -> str:
-        return f"{self.machine_id}|{self.journal.meta('horizon') or ''}|{self.journal.meta('lost') or ''}"
+        marks = f"{self.machine_id}|{self.journal.meta('horizon') or ''}|{self.journal.meta('lost') or ''}"
+        rules = self.book.rules.mark
+        return f"{marks}|{rules}" if rules else marks
+
+    def _trust_changed(self) -> bool:
+        """Judge anew where somebody was trusted or revoked; tell whether all must be read again because of that.
+
+        It must where it has changed which text of a message counts, or which receipt, and the rules look at that.
+        """
+        if self.ledger.trust() == self.book.mark:
+            return False
+        watchful = self.book.rules.watchful
+        judged = self.ledger.judge(self.book.mark, self.book.judge, watchful=watchful)
+        self.lost += judged.lost
+        self.retrusted = True
+        return judged.deeper and watchful
 
     def _move_horizon(self, head: str | None) -> frozenset[str] | None:
         """Take the horizon over into a rewritten history: give what was history, None where the commits tell.

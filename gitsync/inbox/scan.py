@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import cast
 
 from gitsync import clock
 from gitsync.git.repo import Change, Commit, Mailbox
+from gitsync.inbox.evidence import of_block, of_bringer, of_receipt
 from gitsync.inbox.header import IMPORTED, hear
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.values import Batch, MachinePage, Row, Told, Trouble, message_key
+from gitsync.ledger.values import Batch, KnownText, MachinePage, Row, Told, Trouble, message_key
 from gitsync.protocol import commits as notes
 from gitsync.protocol.blocks import Block, content_hash, parse
 from gitsync.protocol.ids import base_id
 from gitsync.protocol.paths import MAX_FILE, Place, classify, valid_id
 from gitsync.protocol.reader import read_file
-from gitsync.protocol.receipts import parse_file
+from gitsync.protocol.receipts import numbered, parse_file
 from gitsync.protocol.status import Status, read_status
+from gitsync.verifying import ALTERED, VERIFIED, Book, holds_back
 
 
 class Scan:
@@ -32,13 +34,18 @@ class Scan:
         history: Container[str],
         suspect: Container[str],
         past: frozenset[str] = frozenset(),
+        book: Book = Book(),  # noqa: B008 - a value
+        settled: Callable[[Sequence[str]], set[str]] = lambda _idents: set(),
     ) -> None:
+        """Take what is needed; `settled` gives those of some message ids that this machine's journal has settled."""
         self.mailbox = mailbox
         self.ledger = ledger
         self.machine_id = machine_id
         self.history = history
         self.suspect = suspect
         self.past = past
+        self.book = book
+        self.settled = settled
         self.machines = ledger.machines()
         self._trees: dict[str, str] = {}
 
@@ -104,7 +111,7 @@ class Scan:
             before = self.mailbox.blob(change.old.sha)
             skip = len(before) if data.startswith(before) else 0
         if place.kind == "receipts":
-            self._receipts(place, data, skip, batch)
+            self._receipts(place, data, skip, commit, batch)
             batch.files[change.path] = (change.new.sha, data.endswith(b"\n"))
         else:
             clean = self._blocks(change.path, place, data, skip, commit, date, batch)
@@ -112,10 +119,41 @@ class Scan:
         if place.kind == "status":
             self._page(place, data, date, batch)
 
-    def _receipts(self, place: Place, data: bytes, skip: int, batch: Batch) -> None:
-        told = [Told(place.machine or "", receipt) for receipt in parse_file(data[skip:])]
+    def _receipts(self, place: Place, data: bytes, skip: int, commit: Commit, batch: Batch) -> None:
+        machine = place.machine or ""
+        if self._asks_of(machine):
+            told = self._judged(machine, data[skip:], commit)
+        else:
+            told = [Told(machine, receipt) for receipt in parse_file(data[skip:])]
         batch.receipts += told
         batch.weight += len(told)
+
+    def _asks_of(self, machine: str) -> bool:
+        """Say whether receipts of a machine are looked at more closely; else they are taken as they stand."""
+        rules = self.book.rules
+        return rules.watchful if machine == self.machine_id else rules.of_machine(machine) != "off"
+
+    def _judged(self, machine: str, data: bytes, commit: Commit) -> list[Told]:
+        """Read receipts and decide which of them are this machine's own word.
+
+        Another machine's counts by its signature, where that is required. Our own counts by our own key or our own
+        journal: what the journal does not know of, somebody else wrote. What stands there from the time of a journal
+        that was lost counts as it is: nothing else is left to tell what was handed over (I2, I7).
+        """
+        found = []
+        for _, line, receipt in numbered(data):
+            if receipt is not None:
+                evidence = of_receipt(machine, line)
+                found.append(Told(machine, receipt, evidence, self.book.judge(machine, evidence)))
+        if machine == self.machine_id:
+            doubtful = [told.receipt.id for told in found if told.standing != VERIFIED]
+            known = self.settled(doubtful) if doubtful and commit.sha not in self.suspect else set(doubtful)
+            return [
+                one if one.standing == VERIFIED or one.receipt.id in known else replace(one, counts=False)
+                for one in found
+            ]
+        level = self.book.rules.of_machine(machine)
+        return [replace(one, counts=not holds_back(level, one.standing)) for one in found]
 
     def _blocks(
         self,
@@ -143,39 +181,70 @@ class Scan:
                 met.add(key)
                 content = content_hash(segment.inner)
                 old = known.get(key)
-                if old is None or old[0] != content:
-                    row = self._hear(segment, ident, key, path, place, line, content, commit, date, batch)
+                if old is None or old.content != content:
+                    row = self._hear(segment, ident, key, path, place, line, content, commit, date, data, batch)
                     if row is not None and (old is not None or variant):
+                        variant = self._beside(row, old, variant)
                         batch.changed.append((row, variant))
                     elif row is not None:
                         batch.arrived[key] = row
                         batch.weight += 1
                     if row is not None and not variant:
-                        known[key] = (content, path, False)
-                elif old[1] != path or old[2]:
-                    batch.moved[key] = (path, place.kind == "archive")
-                    batch.withdrawn.discard(key)
-                    known[key] = (content, path, False)
+                        known[key] = KnownText(content, path, False, row.evidence, row.standing)
+                else:
+                    if segment.sshsig and old.evidence in ("", ALTERED):
+                        old = self._prove(segment, key, owner, to, old, batch)
+                    if old.path != path or old.withdrawn:
+                        batch.moved[key] = (path, place.kind == "archive")
+                        batch.withdrawn.discard(key)
+                    known[key] = replace(old, path=path, withdrawn=False)
             line += segment.raw.count(b"\n")
         self._present |= present
         if not skip:
             self._emptied.append(place)
         return _ends_outside(segments)
 
-    def _known(self, keys: Sequence[str], batch: Batch) -> dict[str, tuple[str, str, bool]]:
-        """Give (content, path, withdrawn) of known messages, with what this batch adds."""
+    def _beside(self, row: Row, old: KnownText | None, variant: bool) -> bool:
+        """Say whether another text of a known message is only noted beside it, or takes its place.
+
+        An edit does, a variant does not (PROTOCOL 5): which of two texts is the variant, the smaller hash decides, and
+        that anybody can make. So where the sender is to be verified, a verified text beats all others, whatever they
+        are called, and none that is not verified takes its place.
+        """
+        if old is None or self.book.rules.of_text(row.sender) == "off":
+            return variant
+        if row.standing == VERIFIED != old.standing:
+            return False
+        return variant or (old.standing == VERIFIED != row.standing)
+
+    def _prove(self, block: Block, key: str, owner: str, to: str, old: KnownText, batch: Batch) -> KnownText:
+        """Look at the signature of a text that was met before without a good one: a copy came first, or lost it."""
+        evidence = of_block(block, owner, to)
+        if evidence in ("", ALTERED):
+            return old
+        standing = self.book.judge(owner, evidence)
+        batch.proved[key] = (old.content, evidence, standing)
+        return replace(old, evidence=evidence, standing=standing)
+
+    def _known(self, keys: Sequence[str], batch: Batch) -> dict[str, KnownText]:
+        """Give what is known of messages, with what this batch adds."""
         known = self.ledger.known(keys)
         for key in keys:
-            if key in batch.arrived:
-                known[key] = (batch.arrived[key].content, batch.arrived[key].path, False)
+            if (row := batch.arrived.get(key)) is not None:
+                known[key] = KnownText(row.content, row.path, False, row.evidence, row.standing)
         wanted = set(keys)
         for row, variant in batch.changed:
             if row.key in wanted and row.key in known and not variant:
-                known[row.key] = (row.content, known[row.key][1], known[row.key][2])
+                shown = known[row.key]
+                known[row.key] = replace(shown, content=row.content, evidence=row.evidence, standing=row.standing)
+        for key in wanted & batch.proved.keys() & known.keys():
+            content, evidence, standing = batch.proved[key]
+            if known[key].content == content:
+                known[key] = replace(known[key], evidence=evidence, standing=standing)
         for key in wanted & batch.moved.keys() & known.keys():
-            known[key] = (known[key][0], batch.moved[key][0], False)
+            known[key] = replace(known[key], path=batch.moved[key][0], withdrawn=False)
         for key in wanted & batch.withdrawn & known.keys():
-            known[key] = (*known[key][:2], True)
+            known[key] = replace(known[key], withdrawn=True)
         return known
 
     def _hear(
@@ -189,6 +258,7 @@ class Scan:
         content: str,
         commit: Commit,
         date: str,
+        data: bytes,
         batch: Batch,
     ) -> Row | None:
         try:
@@ -199,6 +269,9 @@ class Scan:
         if heard.quarantined:
             self._trouble(batch, path, line, heard.quarantined, f"{ident} {heard.why}", commit)
         owner = place.sender or place.machine or ""
+        evidence = of_block(block, owner, place.to or "")
+        if evidence in ("", ALTERED):
+            evidence = of_bringer(self.mailbox, commit, path, data, block) or evidence
         machines = {address.partition("/")[0] for address in heard.message.to}
         broadcast = bool(machines & {"ALL", "ANY"}) and self.machine_id not in machines
         mine = (
@@ -224,6 +297,8 @@ class Scan:
             suspect=mine and not history and commit.sha in self.suspect,
             archived=place.kind == "archive",
             quarantined=heard.quarantined,
+            evidence=evidence,
+            standing=self.book.judge(owner, evidence),
         )
 
     def _withdraw(self, machine: str, named: Sequence[str], batch: Batch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gitsync import clock
 from gitsync.errors import Refused, UsageError
+from gitsync.inbox.views import doubts_about
 from gitsync.inbox.waiting import Envelope, envelope, local_envelope
 from gitsync.ledger.intents import ACKS, FINAL
 from gitsync.ledger.journal import Journal
@@ -95,6 +96,10 @@ def release(
             return
         if journal.pass_limit(mine.key):
             return  # a limit keeps it waiting, and nothing else
+        if _doubted(ledger, journal, mine):
+            # One to ANY is still to be won by one machine of the fleet; another goes its way, as if it were verified.
+            journal.trust_anyway(mine.key)
+            return
         told = _own(ledger, mine, machine_id)
         if gone is not None and claimed_elsewhere(ledger, journal, machine_id, ident):
             if mine.key in ledger.open_keys():
@@ -106,6 +111,11 @@ def release(
             raise Refused(f"{mine.message.id} is {state}", "only what is held, uncertain or taken can be released")
         name = agent or told.agent or mine.agent
         journal.begin(_first(mine, name, "retry", told.attempt, "released by a person", None))
+
+
+def _doubted(ledger: Ledger, journal: Journal, mine: Envelope) -> bool:
+    """Say whether nothing but a sender, a receipt or a claim that is not verified keeps a message from its way."""
+    return bool(doubts_about(ledger, journal, ledger.by_keys([mine.key])))
 
 
 def _mine(ledger: Ledger, journal: Journal, machine_id: str, ident: str) -> Envelope:

@@ -8,7 +8,7 @@ started      it was handed to an agent that has not answered
 claimed      to ANY: a machine works on it
 received     noted, not more
 done failed refused dead     final
-held         kept back until a person releases it, or its machine joins
+held         kept back until a person releases it, its sender is verified, or its machine joins
 uncertain    it may have been handed over; a person decides
 history      older than this machine: shown, not delivered
 withdrawn    taken back by its sender
@@ -40,7 +40,9 @@ def row_state(row: Row, machine_id: str, intents: Sequence[Intent], told: Sequen
         return "withdrawn", ""
     if row.mine and intents:
         return intent_state(intents)
-    told = [one for one in told if one.receipt.sender == row.sender and entitled(row.to, row.sender, one)]
+    told = [
+        one for one in told if one.counts and one.receipt.sender == row.sender and entitled(row.to, row.sender, one)
+    ]
     if row.mine:
         own = [one for one in told if one.machine == machine_id]
         if own:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gitsync.inbox.states import UNREAD, intent_state, parked_state, row_state
+from gitsync.inbox.waiting import local_envelope
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.lookup import Known, find
-from gitsync.ledger.values import Intent, Local, Row, Told, base_key, receipt_of
+from gitsync.ledger.values import Intent, Local, Parked, Row, Told, base_key, receipt_of
+from gitsync.protocol.blocks import signature_in
 from gitsync.protocol.message import Message, read
+from gitsync.verifying import UNSIGNED, VERIFIED, verdict
 
 Json = dict[str, object]
 
@@ -69,7 +72,7 @@ def messages_view(
     dated += [(one.created, _local_entry(journal, one)) for one in local]
     for parked in journal.recent_messages():
         if until is None and parked.op.ident not in known and not ledger.message(parked.op.ident):
-            dated.append((parked.op.created, _entry(read(parked.op.payload), *parked_state(parked))))
+            dated.append((parked.op.created, _parked_entry(parked)))
     dated.sort(key=lambda pair: pair[0], reverse=True)
     return [entry for _, entry in dated[:limit]]
 
@@ -164,12 +167,37 @@ def _inbox_locals(
 def _entries(ledger: Ledger, journal: Journal, machine_id: str, rows: Sequence[Row]) -> list[Json]:
     intents = journal.intents_for([row.key for row in rows])
     told = ledger.receipts_for([row.message.id for row in rows])
-    return [_row_entry(row, machine_id, intents.get(row.key, []), told.get(row.message.id, [])) for row in rows]
+    doubts = doubts_about(ledger, journal, rows)
+    return [
+        _row_entry(row, machine_id, intents.get(row.key, []), told.get(row.message.id, []), doubts.get(row.key, ""))
+        for row in rows
+    ]
 
 
-def _row_entry(row: Row, machine_id: str, intents: Sequence[Intent], told: Sequence[Told]) -> Json:
+def doubts_about(ledger: Ledger, journal: Journal, rows: Sequence[Row]) -> dict[str, str]:
+    """Say of which of these messages it is already known that nobody here gets them as they stand, and why.
+
+    That a process has yet to decide about a message, or that none runs, must not let it pass for one that counts.
+    """
+    rules = ledger.rules
+    if not rules.watchful:
+        return {}
+    gone, claims = journal.gone([row.key for row in rows]), journal.doubtful_claims()
+    found = {}
+    for row in rows:
+        if row.open and row.key not in gone:
+            names, ident = (row.sender, row.message.sender), row.message.id
+            said = row.contested or claims.get(ident, "")
+            if why := verdict(rules, names, row.message.type, row.standing, said, ident):
+                found[row.key] = why
+    return found
+
+
+def _row_entry(row: Row, machine_id: str, intents: Sequence[Intent], told: Sequence[Told], doubt: str) -> Json:
     state, reason = row_state(row, machine_id, intents, told)
-    entry = _entry(row.message, state, reason, intents)
+    if doubt and state == "new" and not intents:
+        state, reason = "held", doubt
+    entry = _entry(row.message, state, reason, intents, standing=row.standing)
     return {
         **entry,
         "date_raw": row.date_raw,
@@ -183,10 +211,16 @@ def _row_entry(row: Row, machine_id: str, intents: Sequence[Intent], told: Seque
 
 def _local_entry(journal: Journal, local: Local) -> Json:
     intents = journal.intents_for([local.key]).get(local.key, [])
-    return {**_entry(local.message, *intent_state(intents), intents), "local": True}
+    standing = local_envelope(local).standing
+    return {**_entry(local.message, *intent_state(intents), intents, standing=standing), "local": True}
 
 
-def _entry(message: Message, state: str, reason: str = "", intents: Sequence[Intent] = ()) -> Json:
+def _parked_entry(parked: Parked) -> Json:
+    standing = VERIFIED if signature_in(parked.op.payload) else UNSIGNED
+    return _entry(read(parked.op.payload), *parked_state(parked), standing=standing)
+
+
+def _entry(message: Message, state: str, reason: str, intents: Sequence[Intent] = (), *, standing: str) -> Json:
     return {
         "id": message.id,
         "from": message.sender,
@@ -201,6 +235,8 @@ def _entry(message: Message, state: str, reason: str = "", intents: Sequence[Int
         "agents": [intent.agent for intent in intents if intent.agent],
         "in_reply_to": message.in_reply_to,
         "date_raw": message.date,
+        "verified": standing == VERIFIED,
+        "standing": standing,
     }
 
 
@@ -217,7 +253,7 @@ def _shown(ledger: Ledger, journal: Journal, machine_id: str, known: Sequence[Kn
                 told_one for told_one in told.get(one.message.id, []) if told_one.receipt.sender == one.row.sender
             ]
         elif one.parked is not None:
-            entry, receipts = _entry(one.message, *parked_state(one.parked)), []
+            entry, receipts = _parked_entry(one.parked), []
         elif one.local is not None:
             entry, receipts = _local_entry(journal, one.local), []
         else:
@@ -233,7 +269,13 @@ def _shown(ledger: Ledger, journal: Journal, machine_id: str, known: Sequence[Kn
         }
         if one.row is not None and one.row.amended:
             extra["amendments"] = [
-                {"date": other.date, "commit": other.commit, "variant": other.variant or None, "body": other.body}
+                {
+                    "date": other.date,
+                    "commit": other.commit,
+                    "variant": other.variant or None,
+                    "body": other.body,
+                    "standing": other.standing,
+                }
                 for other in ledger.amendments(one.row.key)
             ]
         shown.append({**entry, **extra})
@@ -291,6 +333,8 @@ def _receipt(machine: str, told: Told) -> Json:
         "reason": receipt.reason or None,
         "seconds": receipt.seconds,
         "reply": receipt.reply,
+        "counts": told.counts,
+        "standing": told.standing or None,
     }
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from gitsync.ledger.intents import FINAL
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.values import ASKED_BY, Intent, Local, Row, amended_key, base_key, local_key
+from gitsync.ledger.values import ASKED_BY, ASKED_STANDING, Intent, Local, Row, amended_key, base_key, local_key
 from gitsync.protocol.blocks import content_hash
 from gitsync.protocol.message import Message
+from gitsync.verifying import UNSIGNED, VERIFIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Envelope:
     `agents` are those that the sender named for this machine, `agent` the first of them ('' when none). `claim`: to
     ANY, must be claimed first. `suspect`: it may have been handed over before the journal was lost (I7): uncertain,
     unless its agent is idempotent or pulls. `intents` are what was decided so far (none, or one of them in
-    `retry`).
+    `retry`). `standing` and `contested` as in the ledger's row; `let_go`: a person wants it acted on all the same.
     """
 
     key: str
@@ -33,9 +34,16 @@ class Envelope:
     claim: bool = False
     history: bool = False
     suspect: bool = False
-    verified: bool = False
+    standing: str = UNSIGNED
+    contested: str = ""
+    let_go: bool = False
     amended: int = 0
     intents: tuple[Intent, ...] = ()
+
+    @property
+    def verified(self) -> bool:
+        """Whether it is known here that its sender wrote it."""
+        return self.standing == VERIFIED
 
 
 def candidates(
@@ -59,6 +67,8 @@ def candidates(
     decided = journal.decided(keys)
     wanted = {key for key in keys if key not in decided} | {key for key in retried if key == base_key(key)}
     rows = [row for row in ledger.by_keys(sorted(wanted)) if not row.withdrawn]
+    gone = journal.gone([row.key for row in rows])
+    claims = journal.doubtful_claims()
     local = [one for one in _open_locals(journal, memory if memory is not None else {}) if one.key not in retried]
     again = [one for key in sorted(retried) if (one := _local(journal, key)) is not None]
     intents: dict[str, list[Intent]] = {}
@@ -68,7 +78,7 @@ def candidates(
                 intents.setdefault(intent.message_key, []).append(intent)
         intents.setdefault(key, [])
     return [
-        *(envelope(row, machine_id, intents.get(row.key, ())) for row in rows),
+        *(_with_doubts(envelope(row, machine_id, intents.get(row.key, ())), claims, gone) for row in rows),
         *_amended(ledger, journal, machine_id, amend, intents),
         *local,
         *(local_envelope(one, intents.get(one.key, ())) for one in again),
@@ -141,6 +151,12 @@ def lost(ledger: Ledger, journal: Journal, machine_id: str) -> bool:
     return journal.meta("born") is None and not journal.used() and ledger.has_lived(machine_id)
 
 
+def _with_doubts(one: Envelope, claims: Mapping[str, str], gone: Collection[str]) -> Envelope:
+    if one.claim and not one.contested and one.message.id in claims:
+        one = replace(one, contested=claims[one.message.id])
+    return replace(one, let_go=True) if one.key in gone else one
+
+
 def envelope(row: Row, machine_id: str, intents: Sequence[Intent] = ()) -> Envelope:
     """Put a message of the branch on its way."""
     agents = _agents(row.message, machine_id)
@@ -154,13 +170,18 @@ def envelope(row: Row, machine_id: str, intents: Sequence[Intent] = ()) -> Envel
         claim=machine_id not in _machines(row.message) and "ANY" in _machines(row.message),
         history=row.history,
         suspect=row.suspect,
+        standing=row.standing,
+        contested=row.contested,
         amended=row.amended,
         intents=tuple(intents),
     )
 
 
 def local_envelope(local: Local, intents: Sequence[Intent] = ()) -> Envelope:
-    """Put a message of this machine to itself on its way; who asked for the task that it carries counts as sender."""
+    """Put a message of this machine to itself on its way; who asked for the task that it carries counts as sender.
+
+    This machine wrote it, so there is nothing to verify; one that carries somebody's task stands as what asked for it.
+    """
     machine = local.message.sender.partition("/")[0]
     agents = _agents(local.message, machine)
     asked = next((value for name, value in local.message.fields if name == ASKED_BY), "")
@@ -172,6 +193,7 @@ def local_envelope(local: Local, intents: Sequence[Intent] = ()) -> Envelope:
         content=content_hash(local.block),
         agents=agents,
         local=True,
+        standing=next((value for name, value in local.message.fields if name == ASKED_STANDING), VERIFIED),
         intents=tuple(intents),
     )
 

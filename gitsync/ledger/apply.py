@@ -6,11 +6,13 @@ import json
 
 from gitsync.ledger.db import Connection, path_text, text
 from gitsync.ledger.intents import SETTLED
-from gitsync.ledger.rows import INSERT, values_of
+from gitsync.ledger.rows import INSERT, header_of, values_of
 from gitsync.ledger.values import Batch, Row, Told
 from gitsync.protocol.receipts import FINAL
+from gitsync.verifying import VERIFIED
 
 _TAKEN_ELSEWHERE = FINAL | {"claimed"}
+_TO_ANY = "(to_place = 'ANY' OR recipients = '[\"ANY\"]')"
 
 
 def apply_batch(conn: Connection, batch: Batch, machine_id: str) -> bool:
@@ -27,6 +29,10 @@ def apply_batch(conn: Connection, batch: Batch, machine_id: str) -> bool:
     )
     conn.executemany(
         "UPDATE messages SET withdrawn = 1, open = 0 WHERE key = ?", [(key,) for key in sorted(batch.withdrawn)]
+    )
+    conn.executemany(
+        "UPDATE messages SET evidence = ?, standing = ? WHERE key = ? AND content = ?",
+        [(evidence, standing, key, content) for key, (content, evidence, standing) in batch.proved.items()],
     )
     for told in batch.receipts:
         _receive(conn, told, machine_id)
@@ -51,17 +57,19 @@ def _arrive(conn: Connection, batch: Batch, machine_id: str) -> None:
         )
         # A receipt may stand on the branch before its message: a file restored from the archive, a rewritten history.
         for earlier in conn.execute(
-            "SELECT machine, outcome FROM receipts WHERE id = ? AND sender = ?", (row.message.id, row.sender)
+            "SELECT machine, outcome, standing, counts FROM receipts WHERE id = ? AND sender = ?",
+            (row.message.id, row.sender),
         ).fetchall():
-            _settle(conn, earlier[0], row.message.id, row.sender, earlier[1], machine_id)
+            _tell(conn, tuple(earlier), row.message.id, row.sender, machine_id)
 
 
 def _amend(conn: Connection, row: Row, variant: bool) -> None:
     """Record another text of a known message; a later edit also becomes the text that is shown."""
     message = row.message
     conn.execute(
-        "INSERT OR IGNORE INTO amendments (key, variant, content, subject, body, commit_id, date)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO amendments"
+        " (key, variant, content, subject, body, commit_id, date, evidence, standing)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.key,
             message.id if variant else "",
@@ -70,9 +78,11 @@ def _amend(conn: Connection, row: Row, variant: bool) -> None:
             text(message.body),
             row.commit,
             row.commit_date,
+            row.evidence,
+            row.standing,
         ),
     )
-    old = conn.execute("SELECT seq, subject, body, author FROM messages WHERE key = ?", (row.key,)).fetchone()
+    old = conn.execute("SELECT seq, subject, body, author, standing FROM messages WHERE key = ?", (row.key,)).fetchone()
     if old is None:
         return
     conn.execute(
@@ -82,9 +92,12 @@ def _amend(conn: Connection, row: Row, variant: bool) -> None:
     )
     if variant:
         return
-    conn.execute("INSERT INTO words (words, rowid, subject, body, author) VALUES ('delete', ?, ?, ?, ?)", tuple(old))
     conn.execute(
-        "UPDATE messages SET subject = ?, body = ?, author = ?, priority = ?, type = ?, content = ? WHERE seq = ?",
+        "INSERT INTO words (words, rowid, subject, body, author) VALUES ('delete', ?, ?, ?, ?)", tuple(old)[:4]
+    )
+    conn.execute(
+        "UPDATE messages SET subject = ?, body = ?, author = ?, priority = ?, type = ?, content = ?, evidence = ?,"
+        " standing = ? WHERE seq = ?",
         (
             text(message.subject),
             text(message.body),
@@ -92,9 +105,18 @@ def _amend(conn: Connection, row: Row, variant: bool) -> None:
             message.priority,
             text(message.type),
             row.content,
+            row.evidence,
+            row.standing,
             old["seq"],
         ),
     )
+    if row.standing == VERIFIED != old["standing"]:
+        # The text that counts takes the place of one that somebody put there: its header counts too.
+        conn.execute(
+            "UPDATE messages SET recipients = ?, agent = ?, date = ?, date_raw = ?, thread = ?, in_reply_to = ?,"
+            " fields = ? WHERE seq = ?",
+            (*header_of(row), old["seq"]),
+        )
     conn.execute(
         "INSERT INTO words (rowid, subject, body, author)"
         " SELECT seq, subject, body, author FROM messages WHERE seq = ?",
@@ -106,8 +128,11 @@ def _receive(conn: Connection, told: Told, machine_id: str) -> None:
     receipt = told.receipt
     sender = receipt.sender.partition("/")[0].lower()
     new = conn.execute(
-        "INSERT OR IGNORE INTO receipts (machine, date, id, sender, agent, outcome, attempt, seconds, reply, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO receipts (machine, date, id, sender, agent, outcome, attempt, seconds, reply, reason,"
+        " evidence, standing, counts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        # The same line once more, now in a form that counts: a copy without its signature must not keep it out.
+        " ON CONFLICT DO UPDATE SET evidence = excluded.evidence, standing = excluded.standing,"
+        " counts = excluded.counts WHERE excluded.counts > receipts.counts",
         (
             told.machine,
             receipt.date,
@@ -119,10 +144,26 @@ def _receive(conn: Connection, told: Told, machine_id: str) -> None:
             receipt.seconds,
             None if receipt.reply is None else text(receipt.reply),
             text(receipt.reason),
+            told.evidence,
+            told.standing,
+            told.counts,
         ),
     ).rowcount
     if new:
-        _settle(conn, told.machine, receipt.id, sender, receipt.outcome, machine_id)
+        said = (told.machine, receipt.outcome, told.standing, told.counts)
+        _tell(conn, said, receipt.id, sender, machine_id)
+
+
+def _tell(conn: Connection, said: tuple[str, str, str, bool], ident: str, sender: str, machine_id: str) -> None:
+    """Let a receipt do what it says, or, where it does not count, leave a mark on the work that it speaks of."""
+    machine, outcome, standing, counts = said
+    if counts:
+        _settle(conn, machine, ident, sender, outcome, machine_id)
+    elif machine != machine_id and outcome in _TAKEN_ELSEWHERE:
+        conn.execute(
+            f"UPDATE messages SET contested = ? WHERE id = ? AND sender = ? AND contested = '' AND {_TO_ANY}",
+            (f"{machine} {outcome} {standing}", ident, sender),
+        )
 
 
 def _settle(conn: Connection, machine: str, ident: str, sender: str, outcome: str, machine_id: str) -> None:
@@ -138,7 +179,7 @@ def _settle(conn: Connection, machine: str, ident: str, sender: str, outcome: st
         # To ANY: somebody else has it, unless this machine's own claim stands earlier on the branch.
         conn.execute(
             "UPDATE messages SET open = 0 WHERE id = ? AND sender = ? AND open = 1"
-            " AND (to_place = 'ANY' OR recipients = '[\"ANY\"]')"
+            f" AND {_TO_ANY}"
             " AND (? <> 'claimed' OR NOT EXISTS (SELECT 1 FROM receipts"
             " WHERE receipts.id = messages.id AND machine = ? AND outcome = 'claimed'))",
             (ident, sender, outcome, machine_id),

@@ -6,14 +6,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gitsync.ledger import folder, handed, intents, quarantine, queue, tasks
+from gitsync.ledger import doubts, folder, handed, intents, quarantine, queue, tasks
 from gitsync.ledger.db import Database
 from gitsync.ledger.faults import FaultPoint, nothing
 
-MIGRATIONS = (queue.SCHEMA + folder.SCHEMA + intents.SCHEMA, tasks.SCHEMA, handed.SCHEMA, quarantine.SCHEMA)
+MIGRATIONS = (
+    queue.SCHEMA + folder.SCHEMA + intents.SCHEMA,
+    tasks.SCHEMA,
+    handed.SCHEMA,
+    quarantine.SCHEMA,
+    doubts.SCHEMA,
+)
 
 
-class Journal(queue.Queue, folder.Folder, intents.Intents, quarantine.Quarantine, tasks.TaskRows, handed.HandedRows):
+class Journal(
+    queue.Queue,
+    folder.Folder,
+    intents.Intents,
+    quarantine.Quarantine,
+    tasks.TaskRows,
+    handed.HandedRows,
+    doubts.Doubts,
+):
     """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages, tasks, what is kept back.
 
     Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it

@@ -7,17 +7,24 @@ ingest builds it again from the branch (I7). Nothing here is the only copy of an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gitsync.ledger import rows
 from gitsync.ledger.apply import apply_batch
 from gitsync.ledger.db import Database, Record, StoreBroken, StoreNewer, in_chunks, marks, path_text, text
 from gitsync.ledger.faults import FaultPoint, nothing
-from gitsync.ledger.values import Amendment, Batch, MachinePage, Row, Told, Trouble
+from gitsync.ledger.judging import Judged, rejudge
+from gitsync.ledger.values import Amendment, Batch, KnownText, MachinePage, Row, Told, Trouble
 from gitsync.protocol.receipts import FINAL, Receipt
+from gitsync.verifying import Rules
 
 COUNTED = ("messages", "mine", "open", "receipts", "machines", "troubles")
+
+
+class _MoreDepends(Exception):
+    """A transaction is to leave everything as it was."""
 
 
 class Ledger:
@@ -27,6 +34,8 @@ class Ledger:
         self.path = path
         self._fault = fault
         self.rebuilds = 0
+        self.rules = Rules()
+        """How senders are to be verified, for those who show what is in here; whoever opens it sets them."""
         self._db = self._open()
 
     def close(self) -> None:
@@ -43,13 +52,14 @@ class Ledger:
         """Give what the flags of the rows were computed for: the machine and its horizon."""
         return self._meta("basis")
 
-    def start_over(self, basis: str) -> None:
-        """Forget everything; the next batch begins with nothing."""
+    def start_over(self, basis: str, trust: str = "") -> None:
+        """Forget everything; the next batch begins with nothing, judged by this trust."""
         if self.head() is not None:  # without one it is empty: batches are atomic
             self._db.discard()
         with self._db.write() as conn:
             conn.executemany(
-                "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [("layout", rows.LAYOUT), ("basis", basis)]
+                "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)",
+                [("layout", rows.LAYOUT), ("basis", basis), ("trust", trust)],
             )
 
     def apply(self, batch: Batch, machine_id: str) -> bool:
@@ -66,6 +76,22 @@ class Ledger:
         with self._db.write() as conn:
             conn.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('passed', ?)", (basis,))
 
+    def trust(self) -> str:
+        """Give the mark of the trust by which the standings were judged."""
+        return self._meta("trust") or ""
+
+    def judge(self, mark: str, judge: Callable[[str, str], str], *, watchful: bool) -> Judged:
+        """Judge anew what is known, by (sender, evidence); the evidence itself never changes. One transaction.
+
+        Where more depends on it and the rules are `watchful` nothing is written: the ledger is to be built again.
+        """
+        with suppress(_MoreDepends), self._db.write() as conn:
+            changed = rejudge(conn, judge)
+            conn.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('trust', ?)", (mark,))
+            if changed.deeper and watchful:
+                raise _MoreDepends
+        return changed
+
     def history_keys(self) -> frozenset[str]:
         """Give the keys of what is history for this machine."""
         return frozenset(row[0] for row in self._query("SELECT key FROM messages WHERE history = 1", ()))
@@ -81,14 +107,17 @@ class Ledger:
             return row[0], bool(row[1])
         return None
 
-    def known(self, keys: Sequence[str]) -> dict[str, tuple[str, str, bool]]:
-        """Give (content, path, withdrawn) of those messages that are known, by key."""
-        found: dict[str, tuple[str, str, bool]] = {}
+    def known(self, keys: Sequence[str]) -> dict[str, KnownText]:
+        """Give what is known of those messages that are, by key."""
+        found: dict[str, KnownText] = {}
 
         def collect(part: Sequence[str]) -> None:
-            query = f"SELECT key, content, path, withdrawn FROM messages WHERE key IN ({marks(len(part))})"
+            query = (
+                "SELECT key, content, path, withdrawn, evidence, standing FROM messages"
+                f" WHERE key IN ({marks(len(part))})"
+            )
             for row in self._query(query, part):
-                found[row[0]] = (row[1], row[2], bool(row[3]))
+                found[row[0]] = KnownText(row[1], row[2], bool(row[3]), row[4], row[5])
 
         in_chunks(keys, collect)
         return found
@@ -150,6 +179,12 @@ class Ledger:
             (wanted, limit),
         )
 
+    def doubted(self) -> list[Row]:
+        """Give what is open here and not verified, or said to be done elsewhere in a way that does not count."""
+        return self._rows(
+            "WHERE open = 1 AND withdrawn = 0 AND (standing <> 'verified' OR contested <> '') ORDER BY seq", ()
+        )
+
     def open_for_me(self) -> list[Row]:
         """Give the messages to this machine that nothing on the branch settles, in the order of the branch."""
         return self._rows("WHERE open = 1 ORDER BY seq", ())
@@ -169,7 +204,7 @@ class Ledger:
         return [
             Amendment(*row)
             for row in self._query(
-                "SELECT key, variant, content, subject, body, commit_id, date FROM amendments"
+                "SELECT key, variant, content, subject, body, commit_id, date, standing FROM amendments"
                 " WHERE key = ? ORDER BY rowid",
                 (key,),
             )
@@ -178,17 +213,17 @@ class Ledger:
     # receipts and machines
 
     def receipts(self, ident: str, sender: str | None = None) -> list[Told]:
-        """Give the receipts of a message, oldest first as the branch has them."""
+        """Give the receipts of a message that count, oldest first as the branch has them."""
         return [
             _told(row)
             for row in self._query(
-                "SELECT * FROM receipts WHERE id = ? AND (? IS NULL OR sender = ?) ORDER BY number",
+                "SELECT * FROM receipts WHERE id = ? AND (? IS NULL OR sender = ?) AND counts = 1 ORDER BY number",
                 (ident, sender, sender),
             )
         ]
 
     def receipts_for(self, idents: Iterable[str]) -> dict[str, list[Told]]:
-        """Give the receipts of several messages, by id."""
+        """Give the receipts of several messages, by id, also those that do not count."""
         found: dict[str, list[Told]] = {}
 
         def collect(part: Sequence[str]) -> None:
@@ -203,7 +238,7 @@ class Ledger:
         """Tell whether a message has a final receipt by its recipient: it may be moved to the archive."""
         query = (
             "SELECT EXISTS (SELECT 1 FROM receipts JOIN messages USING (id, sender)"
-            " WHERE id = ? AND (to_place = receipts.machine OR to_place IN ('', 'ALL', 'ANY'))"
+            " WHERE id = ? AND counts = 1 AND (to_place = receipts.machine OR to_place IN ('', 'ALL', 'ANY'))"
             f" AND outcome IN ({marks(len(FINAL))}))"
         )
         return bool(self._one(query, (ident, *sorted(FINAL)), 0))
@@ -313,4 +348,7 @@ def _told(row: Record) -> Told:
             reply=row["reply"],
             reason=row["reason"],
         ),
+        row["evidence"],
+        row["standing"],
+        bool(row["counts"]),
     )

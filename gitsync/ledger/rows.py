@@ -8,7 +8,7 @@ from gitsync.ledger.db import Record, path_text, text, text_path
 from gitsync.ledger.values import Row
 from gitsync.protocol.message import Message
 
-LAYOUT = "2"
+LAYOUT = "3"
 """Raise it with every change of the tables: a ledger of another layout is built again."""
 
 SCHEMA = """
@@ -44,6 +44,9 @@ CREATE TABLE messages (
     archived INTEGER NOT NULL,
     withdrawn INTEGER NOT NULL DEFAULT 0,
     quarantined TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    standing TEXT NOT NULL,
+    contested TEXT NOT NULL DEFAULT '',
     amended INTEGER NOT NULL DEFAULT 0,
     answered INTEGER NOT NULL DEFAULT 0
 );
@@ -67,6 +70,8 @@ CREATE TABLE amendments (
     body TEXT NOT NULL,
     commit_id TEXT NOT NULL,
     date TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    standing TEXT NOT NULL,
     PRIMARY KEY (key, content)
 );
 CREATE TABLE receipts (
@@ -81,6 +86,9 @@ CREATE TABLE receipts (
     seconds REAL,
     reply TEXT,
     reason TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    standing TEXT NOT NULL,
+    counts INTEGER NOT NULL,
     UNIQUE (id, machine, date, sender, agent, outcome, attempt, reason)
 );
 CREATE INDEX receipts_machine ON receipts (machine);
@@ -105,7 +113,7 @@ CREATE TABLE troubles (
 _COLUMNS = (
     "key, id, sender, to_place, author, recipients, agent, subject, body, date, date_raw, priority, type, thread,"
     " in_reply_to, fields, path, line, content, commit_id, commit_date, mine, open, history, suspect, archived,"
-    " quarantined"
+    " quarantined, evidence, standing"
 )
 INSERT = f"INSERT OR IGNORE INTO messages ({_COLUMNS}) VALUES ({','.join('?' * len(_COLUMNS.split(',')))})"
 
@@ -141,6 +149,22 @@ def values_of(row: Row) -> tuple[object, ...]:
         row.suspect,
         row.archived,
         row.quarantined,
+        row.evidence,
+        row.standing,
+    )
+
+
+def header_of(row: Row) -> tuple[object, ...]:
+    """Give what the header says besides subject, author, priority and type."""
+    message = row.message
+    return (
+        json.dumps(message.to),
+        text(named_agent(message)),
+        message.date,
+        None if row.date_raw is None else text(row.date_raw),
+        text(message.conversation),
+        None if message.in_reply_to is None else text(message.in_reply_to),
+        json.dumps(message.fields),
     )
 
 
@@ -177,6 +201,9 @@ def row_of(record: Record) -> Row:
         archived=bool(record["archived"]),
         withdrawn=bool(record["withdrawn"]),
         quarantined=record["quarantined"],
+        evidence=record["evidence"],
+        standing=record["standing"],
+        contested=record["contested"],
         amended=record["amended"],
     )
 

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 
 from gitsync.protocol.message import Message, write
 from gitsync.protocol.receipts import Receipt
-from gitsync.secrets.redact import redact
 from gitsync.protocol.receipts import line as receipt_line
+from gitsync.secrets.redact import redact
 from gitsync.signing.signer import Signer
+from gitsync.verifying import UNSIGNED
 
 INTENT_STATES = (
     "started",
@@ -30,6 +31,8 @@ TASK = "Task"
 """The field of a message that carries a task: the task's id."""
 ASKED_BY = "Asked-By"
 """The field of a local message that names who asked for the task in it; only this machine writes those."""
+ASKED_STANDING = "Asked-Standing"
+"""The field beside it: the standing of what asked for the task; absent where that was verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,9 @@ class Row:
 
     `sender` and `to` are those of the path (`to` is '' for a message on a machine's own page); `message` carries the
     normalised header. `open`: addressed to this machine, and nothing on the branch settles it. `quarantined` names the
-    rule that keeps it from being delivered.
+    rule that keeps it from being delivered. `evidence` is what its bytes prove, whoever is trusted (''; `altered`; a
+    namespace and the key that signed); `standing` what that is worth here (`gitsync.verifying`). `contested`: somebody
+    says that it was done or taken elsewhere, in a way that does not count: machine, outcome and standing of that.
     """
 
     seq: int
@@ -158,6 +163,9 @@ class Row:
     archived: bool = False
     withdrawn: bool = False
     quarantined: str = ""
+    evidence: str = ""
+    standing: str = UNSIGNED
+    contested: str = ""
     amended: int = 0
 
 
@@ -172,14 +180,32 @@ class Amendment:
     body: str
     commit: str
     date: str
+    standing: str = UNSIGNED
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A receipt and the machine that wrote it."""
+    """A receipt and the machine whose file it stands in; `counts`: it is taken for that machine's own word.
+
+    `evidence` and `standing` as for a message; a standing of '' says that nobody looked, because nobody asks.
+    """
 
     machine: str
     receipt: Receipt
+    evidence: str = ""
+    standing: str = ""
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KnownText:
+    """What the ledger has under a key: the text that is shown, where it stands, and what it is worth."""
+
+    content: str
+    path: str
+    withdrawn: bool = False
+    evidence: str = ""
+    standing: str = UNSIGNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +300,8 @@ class Batch:
     changed: list[tuple[Row, bool]] = field(default_factory=list)
     moved: dict[str, tuple[str, bool]] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
+    proved: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Content, evidence and standing of known texts that were met without a good signature before."""
     receipts: list[Told] = field(default_factory=list)
     pages: dict[str, MachinePage] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)

@@ -17,9 +17,16 @@ class Claims:
     """Create and remove claim refs; the nonce commit is in the journal before it is pushed."""
 
     def __init__(
-        self, mailbox: Mailbox, journal: Journal, machine: Machine, sign: Callable[[bytes], bytes] | None = None
+        self,
+        mailbox: Mailbox,
+        journal: Journal,
+        machine: Machine,
+        sign: Callable[[bytes], bytes] | None = None,
+        doubt: Callable[[str, bytes], str] = lambda _machine, _commit: "",
     ) -> None:
+        """Take what is needed; `doubt` says of a machine and the bytes of its claim why that does not count, or ''."""
         self._sign = sign
+        self._doubt = doubt
         self._mailbox = mailbox
         self._journal = journal
         self.machine = machine
@@ -48,6 +55,9 @@ class Claims:
         if holder is None:
             return "away"  # released between push and fetch: whoever asks again may win
         self._forget(message_id)
+        if why := self._doubtful(message_id, holder):
+            self._journal.doubt_claim(message_id, why)
+            return "unproven"
         return "lost"
 
     def release(self, message_id: str) -> None:
@@ -72,6 +82,16 @@ class Claims:
         if not answer.ok:
             raise TryLater(f"the claim on {message_id} cannot be removed", answer.text, "look again: gitsync show")
         return who[1] if who is not None else "another machine"
+
+    def _doubtful(self, message_id: str, holder: str) -> str:
+        """Say why another machine's claim does not count here; a claim on another message counts for nobody."""
+        commit = self._mailbox.commit(holder)
+        who = re.search(r"^Machine: (\S+)$", commit.message, re.MULTILINE)
+        machine = who[1] if who is not None else ""
+        raw = self._mailbox.raw_commit(holder)
+        if commit.message.partition("\n")[0].strip() != f"claim {message_id}":
+            raw = b""
+        return self._doubt(machine, raw)
 
     def _nonce(self, message_id: str, install: str) -> str:
         person = author(self.machine, clock.unix())

@@ -52,6 +52,7 @@ class Engine:
         on_tip: Callable[[str], int] = _ignore,
         fault: FaultPoint = nothing,
         sign: Callable[[bytes], bytes] | None = None,
+        doubt: Callable[[str, bytes], str] = lambda _machine, _commit: "",
     ) -> None:
         facts = facts or Facts()
         contents = Contents(mailbox)
@@ -63,7 +64,7 @@ class Engine:
         self._wraps = Wraps(mailbox, journal, contents, machine=machine.id, now=clock.monotonic, delay=self._wrap_delay)
         self._materialise = Materialise(mailbox, journal, self._capture, limit=settings.max_file, fault=fault)
         self._presence = Presence(mailbox, journal, settings, machine, sign)
-        self._claims = Claims(mailbox, journal, machine, sign)
+        self._claims = Claims(mailbox, journal, machine, sign, doubt)
         self._builder = Builder(mailbox, machine, settings, facts, self._capture, contents, self._wraps)
         attempts = Attempts(mailbox, journal, self._known)
         self._looking = Looking(mailbox, journal, self._known, self._capture, self._materialise)
@@ -223,8 +224,8 @@ class Engine:
                 run.later.append(0.0)
             run.changed = run.changed or bool(placed.paths)
             if run.local != tip:
-                self._mailbox.move_index(old, new)
                 self._known.bringing(tip)
+                self._mailbox.move_index(old, new)
                 self._fault("6-index")
                 if not self._mailbox.move_ref(self._mailbox.local_ref, tip, run.local):
                     run.later.append(0.0)  # a person committed in between: looked at in the next cycle

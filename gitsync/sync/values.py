@@ -11,7 +11,7 @@ from gitsync.protocol.identity import Machine
 from gitsync.protocol.status import Status
 
 State = Literal["ok", "offline", "halted", "refused", "error"]
-Claim = Literal["won", "lost", "unsupported", "away"]
+Claim = Literal["won", "lost", "unproven", "unsupported", "away"]
 
 
 def _never_final(_id: str) -> bool:

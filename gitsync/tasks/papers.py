@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gitsync.ledger.tasks import PartRow, TaskRow
-from gitsync.ledger.values import ASKED_BY, TASK, Op, receipt_op
+from gitsync.ledger.values import ASKED_BY, ASKED_STANDING, TASK, Op, receipt_op
 from gitsync.protocol.message import Message
 from gitsync.protocol.receipts import Receipt
 from gitsync.tasks.asks import Envelope, carries
+from gitsync.verifying import VERIFIED
 
 _AUTOMATIC = ("Auto", "replied")
 
@@ -26,8 +27,14 @@ def carrier(task: TaskRow, to: str, machine: str, ident: str, date: str) -> Mess
         priority=task.priority,
         type=task.type,
         thread=task.id,
-        fields=((TASK, task.id), *asked),
+        fields=((TASK, task.id), *asked, *_standing(task, asked)),
     )
+
+
+def _standing(task: TaskRow, asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Give the standing of what asked for the task, where it was not verified: an agent must not take it for ours."""
+    standing = task.origin.get("standing", "")
+    return [(ASKED_STANDING, standing)] if asked and standing else []
 
 
 def origin(envelope: Envelope) -> dict[str, str]:
@@ -40,6 +47,8 @@ def origin(envelope: Envelope) -> dict[str, str]:
         "subject": message.reply_subject,
         "thread": message.conversation,
     }
+    if envelope.standing != VERIFIED:
+        kept["standing"] = envelope.standing
     return {**kept, **({"local": "yes"} if envelope.local else {}), **({"carried": "yes"} if carries(message) else {})}
 
 

@@ -25,6 +25,7 @@ from gitsync.tasks.papers import origin, told
 from gitsync.tasks.states import CANCELLED, DEADLINE, GIVEN_UP, come_again
 from gitsync.tasks.steps import Step
 from gitsync.tasks.values import GENERAL, TAKER, Event, Json, Rules, TaskAsk, TaskSettings
+from gitsync.verifying import holds_back, objection, strictest
 
 MAX_CONTENT = 1024 * 1024
 """Bytes; as much as a message holds."""
@@ -147,9 +148,24 @@ class Tasks:
         if found.refused is not None:
             self._decide(step, envelope, "refused", found.refused)
             return
+        if (why := self._doubt(envelope, found.agents, task.type)) is not None:
+            with self._journal.db.write():
+                self._decide(step, envelope, "held", why)
+                self._journal.doubt(envelope.key)
+            return
         if not self._mine(envelope):
             return
         step.open(replace(task, origin_key=envelope.key, origin=origin(envelope)), found)
+
+    def _doubt(self, envelope: Envelope, agents: Sequence[str], kind: str) -> str | None:
+        """Say why the task has to wait until its sender is verified; what a person released does not."""
+        if envelope.intents or envelope.let_go:
+            return None
+        rules, message = self._rules.verification, envelope.message
+        names = (envelope.sender, message.sender)
+        level = strictest(*(rules.of(names, agent, kind) for agent in agents or ("",)))
+        held = holds_back(level, envelope.standing)
+        return objection(envelope.standing, envelope.sender, message.id) if held else None
 
     def _mine(self, envelope: Envelope) -> bool:
         """Note in the journal that a message has become a task, from which it cannot be handed to an agent."""

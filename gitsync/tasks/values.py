@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from gitsync.agents.spec import AgentSpec
 from gitsync.routing import Policy
+from gitsync.verifying import Rules as Verification
 
 Json = dict[str, Any]
 
@@ -62,6 +63,8 @@ class Rules:
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     route_all: Collection[str] = frozenset()
     policies: tuple[Policy, ...] = ()
+    verification: Verification = field(default_factory=Verification)
+    """How who asks for a task is to be verified."""
 
 
 class Event(Protocol):
