@@ -79,7 +79,7 @@ def trust(args: Namespace) -> int:
         stores.wake()
     say(f"trusted: {who} {key.fingerprint}")
     for old in former:
-        note(f"what {old.fingerprint} signed counts as well; was that key stolen? gitsync keys revoke {old.fingerprint}")
+        note(f"what {old.fingerprint} signed counts as well; if it was stolen: gitsync keys revoke {old.fingerprint}")
     return EXIT_OK
 
 

@@ -83,7 +83,6 @@ class Process:
             self.opened = await syncing.on_git_thread(lambda: open_machine(settings))
             stack.push_async_callback(lambda: syncing.on_git_thread(self.opened.close))
             await syncing.on_git_thread(self.opened.make_key)
-            await syncing.on_git_thread(self.opened.make_key)
             engine = await syncing.on_git_thread(
                 lambda: self.opened.engine(on_ingest=partial(self._arrived, loop), agents=self.agent_states)
             )
