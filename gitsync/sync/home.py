@@ -18,7 +18,7 @@ from gitsync.sync.values import Trouble
 AGAIN = 300.0
 """Seconds after which a file with something kept back in it is looked at again; a release or an edit comes sooner."""
 
-AROUND = 2
+AROUND = 6
 """Lines before and after what was found that are kept for `gitsync quarantine show`."""
 
 _LONGEST = 16 * 1024
@@ -58,7 +58,7 @@ class Home:
             self._keep("edit", edit.path, edit.data or b"", found, rows)
             if edit.displaced is None:
                 captured.waiting[edit.path] = AGAIN
-            part = self._part(edit, found)
+            part = self._part(edit, found, _passed(edit.path, rows))
             if part is not None and part.blob != tip:
                 going.append(part)
         captured.edits = going
@@ -66,7 +66,7 @@ class Home:
             self._gone("edit", path, rows)
         self._tell(captured.troubles)
 
-    def _part(self, edit: Edit, found: Sequence[Finding]) -> Edit | None:
+    def _part(self, edit: Edit, found: Sequence[Finding], passed: frozenset[str]) -> Edit | None:
         """Give the edit without what is kept back, where the file can be divided so."""
         if edit.data is None or edit.displaced is not None:
             return None
@@ -75,7 +75,7 @@ class Home:
         for one in found:  # a key of many lines: each of them
             places += [at.end() for at in re.compile(rb"\n").finditer(edit.data, one.start, one.end)]
         part = divided(edit.data, edit.path, base, sorted(set(places)))
-        if part is None or self._journal.secrets.find(part, known=(base,)):
+        if part is None or self._journal.secrets.find(part, known=(base,), passed=passed):
             return None
         return replace(edit, data=part, blob=self._mailbox.hash_blob(part))
 
@@ -120,9 +120,7 @@ class Home:
         if data is None:
             return []
         secrets = self._journal.secrets
-        passed = frozenset(
-            one.fingerprint for row in rows if row.state == "released" and row.place == path for one in row.findings
-        )
+        passed = _passed(path, rows)
         key = (path, self._mailbox.hash_blob(data), before, passed, secrets)
         if key not in self._seen:
             known = [self._mailbox.blob(sha) for sha in before if sha is not None]
@@ -152,6 +150,12 @@ class Home:
             for row in self._journal.held()
             if row.kind == "edit"
         ]
+
+
+def _passed(path: str, rows: Sequence[Held]) -> frozenset[str]:
+    """Give the fingerprints that were released for a file."""
+    released = (row for row in rows if row.state == "released" and row.place == path)
+    return frozenset(one.fingerprint for row in released for one in row.findings)
 
 
 def _around(data: bytes, found: Sequence[Finding]) -> bytes:

@@ -80,8 +80,9 @@ def divided(data: bytes, path: str, base: bytes | None, places: Sequence[int]) -
 
     A file of messages is divided as above, any other one into paragraphs; those that are new can be left out.
     """
+    gaps = _gaps(base, data)
     if classify(path).kind == "messages":
-        return _messages_without(data, path, base, places)
+        return _messages_without(data, path, base, places, new_blocks=True, gaps=gaps)
     old = _aligned(base, data)
     kept, position, open_fence, held = [], 0, False, False
     for paragraph in _paragraphs(data):
@@ -89,7 +90,7 @@ def divided(data: bytes, path: str, base: bytes | None, places: Sequence[int]) -
         fences = len(re.findall(rb"^ {0,3}(?:```|~~~)", paragraph, re.M))
         if not _touches(places, position, end):
             kept.append(paragraph)
-        elif open_fence or fences % 2 or _touches(old, position, end):
+        elif open_fence or fences % 2 or _touches(old, position, end) or _meets(gaps, position, end):
             return None
         else:
             held = True
@@ -104,8 +105,17 @@ def _paragraphs(data: bytes) -> list[bytes]:
     return [b"".join(lines) for _, lines in groupby(_lines(data), key=lambda line: bool(line.strip()))]
 
 
-def _messages_without(data: bytes, path: str, base: bytes | None, restless: Sequence[int]) -> bytes | None:
+def _messages_without(
+    data: bytes,
+    path: str,
+    base: bytes | None,
+    restless: Sequence[int],
+    *,
+    new_blocks: bool = False,
+    gaps: Sequence[tuple[int, int]] = (),
+) -> bytes | None:
     old = _aligned(base, data)
+    known = {segment.id for segment in parse(base or b"") if isinstance(segment, Block)}
     messages = {found.start: found.content for found in read_file(data, path).messages if not found.wrapped}
     begins = sorted(messages)
     kept, stay, position, held = [], [], 0, False
@@ -117,7 +127,11 @@ def _messages_without(data: bytes, path: str, base: bytes | None, restless: Sequ
             if not _touches(restless, low, high):
                 kept.append(data[low:high])
                 stay += [messages[low]] if low in messages and not wrapped else []
-            elif wrapped or _touches(old, low, high):
+            elif isinstance(segment, Block):
+                if not new_blocks or segment.id in known:
+                    return None
+                held = True
+            elif _touches(old, low, high) or _meets(gaps, low, high):
                 return None
             else:
                 held = True
@@ -151,6 +165,27 @@ def _aligned(base: bytes | None, data: bytes) -> list[int]:
         begins.append(at)
         at += len(line)
     return [begins[there] for there in align(_lines(base), lines) if there >= 0 and lines[there].strip()]
+
+
+def _gaps(base: bytes | None, data: bytes) -> list[tuple[int, int]]:
+    """Give the stretches of the data in whose place the base had other lines; blank ones do not count."""
+    before, after = _lines(base), _lines(data)
+    begins = [0]
+    for line in after:
+        begins.append(begins[-1] + len(line))
+    found, above, gone = [], 0, False
+    for line, there in zip(before, align(before, after), strict=True):
+        if there < 0:
+            gone = gone or bool(line.strip())
+            continue
+        if gone:
+            found.append((begins[above], begins[there]))
+        above, gone = there + 1, False
+    return [*found, (begins[above], begins[-1])] if gone else found
+
+
+def _meets(gaps: Sequence[tuple[int, int]], low: int, high: int) -> bool:
+    return any(begin <= high and low <= end for begin, end in gaps)
 
 
 def _touches(places: Sequence[int], low: int, high: int) -> bool:
