@@ -83,8 +83,8 @@ class Materialise:
         """
         could_not = dict(self.unplaced)
         for change in self._mailbox.changed(old, new) if skip else ():
-            if change.path not in skip or self._journal.bases(change.path):
-                continue
+            if change.path not in skip or change.path in self.unplaced or self._journal.bases(change.path):
+                continue  # what was on the branch before is no base either, where it never came to this disk
             if change.old is not None and change.old.is_file:
                 self._journal.add_bases([(change.path, change.old.sha)])
             elif change.new is not None:

@@ -436,6 +436,23 @@ def test_i3_a_file_made_here_and_elsewhere_while_it_is_still_being_written(world
     assert world.remote.read("NOTES.md") == one.read("NOTES.md")
 
 
+def test_i3_a_file_made_here_while_it_arrives_and_changes_again_and_again(world: World) -> None:
+    """The second change of it that arrives finds a version on the branch that was never on this disk."""
+    one = world.computer("1", settle=30.0)
+    one.cycle()
+    one.write("NOTES.md", "mine\n")
+    person = world.person()
+    text = ""
+    for number in range(3):
+        text += f"theirs {number}\n"
+        person.commit({"NOTES.md": text}, "by hand")
+        person.push()
+        one.cycle()
+    one.sync()
+    assert sorted(one.read("NOTES.md").splitlines()) == [b"mine", b"theirs 0", b"theirs 1", b"theirs 2"]
+    assert world.remote.read("NOTES.md") == one.read("NOTES.md")
+
+
 def test_i3_a_file_edited_since_the_clone_while_a_change_of_it_arrives(world: World) -> None:
     person = world.person()
     person.commit({"NOTES.md": "a\nb\nc\n"}, "by hand")
