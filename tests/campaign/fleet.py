@@ -280,14 +280,12 @@ class Fleet:
         """Let everybody live and talk once; then leave work behind for the first machine, and keep a copy."""
         self.pause(0.0)
         self.start()
-        for member in self.members:
-            for other in self.members:
-                if other is not member:
-                    self.send(member, f"{other.id}/worker")
+        for member, other in zip(self.members, [*self.members[1:], self.members[0]], strict=True):
+            self.send(member, f"{other.id}/worker")
         self.rest()
         self.stop()
         first, *others = self.members
-        for other in others:
+        for other in others[:2]:
             self.send(other, f"{first.id}/worker")
             self.send(other, f"{first.id}/steady")
             self.type(other, "NOTES.md")
@@ -320,7 +318,7 @@ class Fleet:
         for member in found:
             member.start()
         for member in found:
-            assert member.up(), f"machine {member.id} ended: {member.words()}"
+            assert member.up(), f"machine {member.id} ended with {member.ended()}: {member.words()}"
 
     def stop(self) -> None:
         """Stop all processes as a person does, and insist that they end."""
@@ -359,7 +357,7 @@ class Fleet:
             if status >= 300:
                 return False
             ident = answer["id"]
-        self.sent.append(checker.Sent(ident, member.id, to, body))
+        self.sent.append(checker.Sent(ident, member.id, to, body, reach=(to.partition("/")[0],)))
         return True
 
     def type(self, member: Member, name: str) -> None:

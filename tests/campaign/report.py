@@ -1,6 +1,6 @@
 """Sum up what the campaign wrote down: `python -m tests.campaign.report [--json] [--commit NAME] [FILE…]`.
 
-A run that failed before it could be counted leaves no line: pytest says so, and its command to play it again.
+A run that never came to rest counts as one violation; what it could not count is missing from the sums.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ def test_8_a_bad_network(fleets: Fleets, request: pytest.FixtureRequest, kind: s
     began = time.monotonic()
     draw = random.Random(f"network {kind} {seed} {killing}")
     fleet = fleets(kind, 3)
+    run = {"point": "network", "deed": "kill" if killing else "toxics", "remote": kind, "seed": seed}
     try:
         harmed, kills = storm(fleet, draw, killing=killing)
         fleet.rest(90)
@@ -39,8 +40,8 @@ def test_8_a_bad_network(fleets: Fleets, request: pytest.FixtureRequest, kind: s
         found = fleet.check(idle=idle)
         fleet.remote.git("fsck", "--strict", "--no-dangling")
     except Exception as error:
+        record("network", {**run, "violations": 1, "error": str(error)[:2000], "ms": 0})
         raise AssertionError(f"{replay(request.node.nodeid, seed)}\n{error}") from error
-    run = {"point": "network", "deed": "kill" if killing else "toxics", "remote": kind, "seed": seed}
     done = {"hit": harmed > 0, "harmed": harmed, "kills": kills, "violations": len(found)}
     record("network", {**run, **fleet.figures(), **done, "ms": round(1000 * (time.monotonic() - began))})
     assert not found, f"{replay(request.node.nodeid, seed)}\n{checker.report(found)}"

@@ -63,6 +63,7 @@ def test_2_fault(fleets: Fleets, request: pytest.FixtureRequest, point: str, dee
     draw = random.Random(f"{point} {deed} {seed}")
     nth = 1 if seed == 0 or point in BEFORE or point[:2] in ("0-", "5-") else draw.choice((1, 1, 2, 3, 5))
     fleet = fleets(kind, 3 if seed % 5 == 4 else 2)
+    run = {"point": point, "deed": deed, "nth": nth, "remote": kind, "seed": seed, "machines": len(fleet.members)}
     found: list[checker.Violation] = []
     try:
         hit = play(fleet, point, deed, nth, draw)
@@ -71,8 +72,8 @@ def test_2_fault(fleets: Fleets, request: pytest.FixtureRequest, point: str, dee
         found = fleet.check(idle=idle)
         fleet.remote.git("fsck", "--strict", "--no-dangling")
     except Exception as error:
+        record("points", {**run, "violations": 1, "error": str(error)[:2000], "ms": 0})
         raise AssertionError(f"{replay(request.node.nodeid, seed)}\n{error}") from error
-    run = {"point": point, "deed": deed, "nth": nth, "remote": kind, "seed": seed, "machines": len(fleet.members)}
     done = {"hit": hit, "violations": len(found), "ms": round(1000 * (time.monotonic() - began))}
     record("points", {**run, **fleet.figures(), **done})
     assert not found, f"{replay(request.node.nodeid, seed)}\n{checker.report(found)}"
