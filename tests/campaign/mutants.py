@@ -288,7 +288,8 @@ def hunt(mutant: Mutant, folder: Path) -> Caught:
         if done.returncode != 1:
             raise Survived(f"{mutant.name}: {mutant.tests} found nothing\n{done.stdout[-2000:]}")
         first = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
-        return _told(mutant, mutant.tests.split()[0], first[1] if first else "", 0, began)
+        assert first is not None, f"{mutant.name}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+        return _told(mutant, mutant.tests.split()[0], first[1].partition("::")[2], 0, began)
     figures = tree / "build/campaign/machine.jsonl"
     steps = 0
     for number in range(1, SEEDS + 1):
@@ -297,8 +298,8 @@ def hunt(mutant: Mutant, folder: Path) -> Caught:
         steps += json.loads(figures.read_text().splitlines()[-1])["steps"] if figures.exists() else 0
         if done.returncode == 1:
             found = re.search(r"\b(I[1-8]: .*)$", done.stdout, re.MULTILINE)
-            what = found[1] if found else done.stdout.strip().splitlines()[-1]
-            return _told(mutant, MACHINE, f"{what} (seed {number})", steps, began)
+            assert found is not None, f"{mutant.name}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+            return _told(mutant, MACHINE, f"{found[1]} (seed {number})", steps, began)
         assert done.returncode == 0, f"{mutant.name}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     raise Survived(f"{mutant.name}: {steps} steps of {SEEDS} seeds found nothing")
 
@@ -312,7 +313,8 @@ def _told(mutant: Mutant, by: str, what: str, steps: int, began: float) -> Caugh
 
 
 def _pytest(tree: Path, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    options = ("-o", "addopts=-p no:schemathesis --import-mode=importlib", "-p", "no:cacheprovider", "-q", "-x", "-rf")
+    options = ["-o", "addopts=-p no:schemathesis --import-mode=importlib", "-p", "no:cacheprovider", "-q", "-x", "-rf"]
+    options += ["--basetemp", str(tree.parent / f"{tree.name}-run")]  # beside nobody else's leftovers
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *args],
         cwd=tree,
