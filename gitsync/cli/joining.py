@@ -295,6 +295,7 @@ def _put_in_place(plan: Plan, undo: Undo) -> None:
     if plan.mailbox.exists():
         plan.mailbox.rmdir()
     plan.new_clone.rename(plan.mailbox)
+    plan.mailbox.chmod(0o700)  # what is said in the fleet is not for the other users of this computer
     undo.append(lambda: shutil.rmtree(plan.mailbox, ignore_errors=True))
 
 

@@ -107,6 +107,8 @@ class Connection(HttpToolsProtocol):
         coding, length = fields.get(b"transfer-encoding", []), fields.get(b"content-length", [])
         if not (self.url.startswith(b"/") or (self.url == b"*" and self.parser.get_method() == b"OPTIONS")):
             raise self._unfit(400, "bad_request", "the address of a request begins with '/'")
+        if self.parser.get_http_version() not in ("1.0", "1.1"):
+            raise self._unfit(505, "bad_request", "this service speaks HTTP/1.1 and nothing else")
         if coding and (coding != [b"chunked"] or length or self.parser.get_http_version() != "1.1"):
             raise self._unfit(400, "bad_request", "how long the body is must be said once, in one way")
         if len(length) > 1 or (length and not (length[0].isascii() and length[0].isdigit())):
