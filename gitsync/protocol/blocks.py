@@ -204,16 +204,10 @@ def signature_in(raw: bytes) -> str:
     return match[1].decode("ascii") if match else ""
 
 
-def signed(raw: bytes, sshsig: str) -> bytes:
-    """Give a block with this signature in its end line, in place of the one that may be there.
-
-    Raise ValueError where the bytes are not one closed block.
-    """
-    segments = parse(raw)
-    if len(segments) != 1 or not isinstance(segments[0], Block) or not segments[0].closed:
-        raise ValueError("not one whole block")
-    at = raw.rfind(b"\n", 0, len(raw) - 1) + 1
-    return raw[:at] + end_line(sshsig)
+def signed(block: Block, sshsig: str) -> bytes:
+    """Give a closed block with this signature in its end line, in place of the one that may be there."""
+    at = block.raw.rfind(b"\n", 0, len(block.raw) - 1) + 1
+    return block.raw[:at] + end_line(sshsig)
 
 
 def _marked_lines(data: bytes) -> Iterator[tuple[int, re.Match[bytes]]]:

@@ -49,10 +49,11 @@ class Signer:
         if key is None:
             return block
         segments = parse(block)
-        if len(segments) != 1 or not isinstance(segments[0], Block) or not segments[0].closed:
+        whole = segments[0] if len(segments) == 1 else None
+        if not isinstance(whole, Block) or not whole.closed:
             return block
-        payload = message_payload(self.machine, to.partition("/")[0], segments[0].id, segments[0].inner)
-        return signed(block, sshsig.to_text(sshsig.sign(key, sshsig.MESSAGE, payload)))
+        payload = message_payload(self.machine, to.partition("/")[0], whole.id, whole.inner)
+        return signed(whole, sshsig.to_text(sshsig.sign(key, sshsig.MESSAGE, payload)))
 
     def receipt(self, line: str) -> str:
         """Give the signature of a receipt's line, in base64; empty without a key."""
