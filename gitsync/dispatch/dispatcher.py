@@ -209,9 +209,11 @@ class Dispatcher:
         arrived = list(await asyncio.to_thread(self._candidates))
         self._fault("7-looked")
         keys = {envelope.key for envelope in arrived}
+        standing = {envelope.key: envelope.standing for envelope in arrived}
         for job, turns in waited:
-            if job.turns == turns and job.envelope.key not in keys:
-                self._lanes.drop(job)  # taken, settled or withdrawn meanwhile
+            # Taken, settled or withdrawn meanwhile; or its sender is trusted no more: then it is decided about anew.
+            if job.turns == turns and standing.get(job.envelope.key) != job.envelope.standing:
+                self._lanes.drop(job)
         for job in await self._arrivals.take(self._unknown(arrived)):
             if not self._has(job):
                 self._lanes.add(job)

@@ -6,7 +6,8 @@ delivered. Of a changed file only what was appended is split, and of that only n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+import json
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from gitsync import clock
@@ -19,6 +20,9 @@ from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.values import Batch, Trouble
 from gitsync.verifying import Book
+
+_REVOKED = "revoked"
+"""The journal's note of revoked keys: JSON of evidence and the last commit at which it counted."""
 
 COMMITS_AT_ONCE = 500
 AHEAD = 128
@@ -136,6 +140,7 @@ class _Follower:
             past=past or frozenset(),
             book=self.book,
             settled=self.journal.settled,
+            counted_then=self._counted_then,
         )
         done = 0
         batch = Batch(head, head or "")
@@ -170,8 +175,30 @@ class _Follower:
         watchful = self.book.rules.watchful
         judged = self.ledger.judge(self.book.mark, self.book.judge, watchful=watchful)
         self.lost += judged.lost
+        self._note_revoked(judged.revoked)
         self.retrusted = True
         return judged.deeper and watchful
+
+    def _note_revoked(self, evidence: Sequence[str]) -> None:
+        """Remember up to which commit a key counted here: receipts of that time stay what they were (I2).
+
+        A thief of the key chooses the dates that he writes, but not what this machine had read by then.
+        """
+        head = self.ledger.head()
+        if evidence and head is not None:
+            marks = self._revoked()
+            self.journal.set_meta(_REVOKED, json.dumps({**dict.fromkeys(evidence, head), **marks}))
+
+    def _revoked(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads(self.journal.meta(_REVOKED) or "{}")
+        return found
+
+    def _counted_then(self, evidence: str, commit: str) -> bool:
+        """Say whether this machine had read a commit before it was told to revoke the key that signed."""
+        mark = self._revoked().get(evidence)
+        if mark is None or not self.mailbox.has(mark):
+            return False
+        return mark == commit or self.mailbox.is_ancestor(commit, mark)
 
     def _move_horizon(self, head: str | None) -> frozenset[str] | None:
         """Take the horizon over into a rewritten history: give what was history, None where the commits tell.

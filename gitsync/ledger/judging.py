@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitsync.ledger.db import Connection
-from gitsync.verifying import VERIFIED
+from gitsync.verifying import REVOKED, VERIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,14 @@ class Judged:
     """What has changed: the keys of messages that are verified now, and of those that were; and whether more depends.
 
     `deeper`: which text of a message is the one that counts, or which receipt, may have changed. Both depend on the
-    order in which things were met, so the ledger is to be built again where the rules look at that.
+    order in which things were met, so the ledger is to be built again where the rules look at that. `revoked` is the
+    evidence of receipts whose key counted until now.
     """
 
     gained: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     deeper: bool = False
+    revoked: tuple[str, ...] = ()
 
     @property
     def any(self) -> bool:
@@ -36,6 +38,7 @@ def rejudge(conn: Connection, judge: Callable[[str, str], str]) -> Judged:
     gained: list[str] = []
     lost: list[str] = []
     deeper = False
+    revoked: list[str] = []
     for sender, evidence, was in conn.execute("SELECT DISTINCT sender, evidence, standing FROM messages").fetchall():
         now = judge(sender, evidence)
         if now == was:
@@ -64,8 +67,10 @@ def rejudge(conn: Connection, judge: Callable[[str, str], str]) -> Judged:
         now = judge(machine, evidence)
         if now != was:
             deeper |= VERIFIED in (now, was)
+            if (was, now) == (VERIFIED, REVOKED):
+                revoked.append(evidence)
             conn.execute(
                 "UPDATE receipts SET standing = ? WHERE machine = ? AND evidence = ? AND standing = ?",
                 (now, machine, evidence, was),
             )
-    return Judged(tuple(gained), tuple(lost), deeper)
+    return Judged(tuple(gained), tuple(lost), deeper, tuple(revoked))
