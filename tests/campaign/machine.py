@@ -235,6 +235,7 @@ def play(number: int, *, lives: int, steps: int, shrink: bool = True) -> dict[st
                 database=None,
                 derandomize=False,
                 print_blob=False,
+                report_multiple_bugs=False,
                 phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
                 suppress_health_check=list(HealthCheck),
             ),
