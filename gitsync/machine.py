@@ -230,6 +230,7 @@ class Opened:
         former = self.last_sync()
         contact = former.get("contact") if engine.contact is None else _ago(clock.monotonic() - engine.contact)
         told = {"state": last.state, "error": last.error, "contact": contact, "problems": _problems(last)}
+        told |= {"remedy": last.remedy, "folder": last.folder}
         self.journal.set_meta(_LAST, json.dumps(told))
 
     def last_sync(self) -> Json:

@@ -56,6 +56,7 @@ _GIT_PLAIN = re.compile(
     r"|pack\.|fetch\.|push\.|remote\..*\.(fetch|tagopt|promisor)$)",
     re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]{1,20}://[^\s/\"']{1,255})/[^\s\"',;]*", re.IGNORECASE)
 _LOG_LINE = re.compile(
     r"^(?P<head>\S+(?: [\d:,]+)? +(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) +(?P<room>[\w.]+)): (?P<said>.*)$"
 )
@@ -106,10 +107,15 @@ def items(ground: Ground, checks: Sequence[Check]) -> list[Item]:
         rows = {"journal": counts(own.journal_file, 2.0), "ledger": counts(own.ledger_file, 2.0)}
         parts.append(("rows.json", _json(rows)))
         logs = (own.log_file, own.log_file.with_name(f"{own.log_file.name}.1"), own.state_dir / "start.log")
-        parts += [(f"logs/{log.name}", "\n".join(tail(log)) + "\n") for log in logs if log.exists()]
+        parts += [(f"logs/{log.name}", "\n".join(tail(log)) + "\n") for log in logs if log.is_file()]
     if ground.clone is not None:
         parts += _clone(ground)
-    return [Item(name, redact(text).encode("utf-8", "backslashreplace")) for name, text in parts]
+    return [Item(name, _addresses(redact(text)).encode("utf-8", "backslashreplace")) for name, text in parts]
+
+
+def _addresses(text: str) -> str:
+    """Leave the host of an address, and take its path: that may name a customer."""
+    return _ADDRESS.sub(rf"\1/{OUT}", text)
 
 
 def learn(ground: Ground) -> None:
@@ -121,7 +127,7 @@ def learn(ground: Ground) -> None:
     if own is None:
         return
     try:
-        know("token", own.token_file.read_text().strip())
+        know("token", own.token_file.read_text().strip() if own.token_file.is_file() else None)
     except (OSError, UnicodeDecodeError):
         know("token", None)
     for spec in own.agents:

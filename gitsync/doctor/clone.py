@@ -36,7 +36,22 @@ def unfinished(ground: Ground, init: Init) -> Iterator[Check]:
         for path in (ground.root / STATE_DIR / "new-clone", mailbox.with_name(f".{mailbox.name}.new-clone"))
         if path.is_dir()
     ]
-    whole = (mailbox / ".git").is_file() or (mailbox / ".git" / "HEAD").exists()
+    there = (mailbox / ".git").is_file() or (mailbox / ".git" / "HEAD").exists()
+    if (
+        there
+        and ground.git_dir is None
+        and not (mailbox / ".git" / INCOMPLETE).exists()
+        and ground.settings is not None
+    ):
+        yield Check(
+            name="clone",
+            state="fail",
+            what=f"the mailbox {mailbox} is damaged: parts of its .git are gone",
+            why="git does not take it for a repository any more; what was unsent is in its journal, if that is left",
+            remedy=f"keep it: mv {mailbox} {mailbox}.damaged; then: gitsync init",
+        )
+        return
+    whole = there
     marked = (mailbox / ".git" / INCOMPLETE).exists()
     journal = mailbox / ".git" / "gitsync" / "journal.sqlite3"
     if whole and not marked and not growing:
@@ -201,7 +216,7 @@ def standing(ground: Ground, own: Settings, mailbox: Mailbox) -> Iterator[Check]
             remedy=f"git -C {clone} switch {branch}",
             fix=Fix(
                 says=f"go back to {branch}, which is at the same commit: no file changes",
-                touches=(mailbox.git_dir / "HEAD",),
+                touches=(mailbox.git_dir / "HEAD", mailbox.git_dir / "logs" / "HEAD"),
                 lock=True,
                 act=lambda: looking.attach(clone, branch),
             )
@@ -254,6 +269,7 @@ def _no_branch(ground: Ground, own: Settings, mailbox: Mailbox, far: str) -> Che
         fix=Fix(
             says=f"let {own.sync.branch} stand at {target[:10]}, what the folder was put from last",
             aside=(broken,) if broken.exists() else (),
+            touches=(mailbox.git_dir / "logs" / "HEAD",),
             refs=(mailbox.local_ref,),
             lock=True,
             act=lambda: _make_ref(own, target),

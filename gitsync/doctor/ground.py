@@ -104,6 +104,8 @@ def survey(
         try:
             if not (found.settings.mailbox / ".git" / INCOMPLETE).exists():
                 git_dir, common = find_git_dir(found.settings.mailbox)
+                if not is_whole(common):
+                    git_dir = common = None
         except (UsageError, OSError):
             git_dir = common = None
         live = running(found.settings)
@@ -124,6 +126,11 @@ def survey(
         offline=offline,
         seconds=seconds,
     )
+
+
+def is_whole(common_dir: Path) -> bool:
+    """Say whether git itself would take a folder for a repository."""
+    return all((common_dir / name).is_dir() for name in ("objects", "refs"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,7 +74,7 @@ def _left(own: Settings) -> Iterator[Check]:
     owner = holder(own.clone_lock_file)
     if own.daemon_file.exists():
         try:
-            pid = json.loads(own.daemon_file.read_bytes()).get("pid")
+            pid = json.loads(own.daemon_file.read_bytes() if own.daemon_file.is_file() else b"{}").get("pid")
         except (OSError, ValueError, AttributeError):
             pid = None
         yield Check(
@@ -196,7 +196,7 @@ def as_heard(own: Settings, spec: AgentSpec, state: str, word: str) -> Check:
     name = f"agent {spec.name}"
     if spec.kind == "http" and spec.start:
         place = ports.port_of(spec)
-        if state == "online":
+        if state == "online" and (spec.health or spec.health_command):
             return ok(name, "answers already")
         if place is not None and ports.taken(spec, place):
             return Check(

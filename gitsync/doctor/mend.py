@@ -222,11 +222,19 @@ def _look(path: Path) -> Json | None:
         return None
     if stat.S_ISLNK(info.st_mode):
         return {"kind": "link", "to": os.readlink(path)}
+    if path.name.endswith("-shm") or (path.name.endswith("-wal") and not info.st_size):
+        return {"kind": "scratch"}  # SQLite makes and removes it as it likes, also for a look
     mode = stat.S_IMODE(info.st_mode)
     if stat.S_ISDIR(info.st_mode):
         return {"kind": "folder", "mode": mode}
+    if not stat.S_ISREG(info.st_mode):
+        return {"kind": "other", "mode": mode}
     with path.open("rb") as file:
         return {"kind": "file", "mode": mode, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _settled(found: Json | None) -> Json | None:
+    return None if found == {"kind": "scratch"} else found
 
 
 def _saved(record: Record, path: Path) -> Json:
@@ -277,9 +285,9 @@ def _mailbox(ground: Ground) -> Mailbox:
 def _moved_on(ground: Ground, record: Record, entry: Mapping[str, Any]) -> str:
     """Say what of an entry was changed since it was carried out; what was never begun has not changed."""
     for row in entry["files"]:
-        now = _look(Path(row["path"]))
+        now = _settled(_look(Path(row["path"])))
         expected = [row["old"], row["new"]] if "new" in row else [row["old"], None]
-        if now not in expected:
+        if now not in map(_settled, expected):
             return str(row["path"])
         if row.get("moved") and row["old"]["kind"] == "folder" and now is not None:
             return f"{row['path']} (there is another one now)"

@@ -92,7 +92,7 @@ def hooks(own: Settings) -> Check:
 
 def _leads_somewhere(hook: Path) -> bool:
     try:
-        lines = hook.read_text("utf-8", "replace").splitlines()
+        lines = hook.read_text("utf-8", "replace").splitlines() if hook.is_file() else []
     except OSError:
         return False
     for line in lines:
@@ -131,6 +131,9 @@ def pages(own: Settings) -> Check:
         looked += 1
         if looked > _MOST:
             break
+        if path.is_symlink() or not path.is_file():
+            problems.append(f"{name}: not a plain file")
+            continue
         try:
             problems += [f"{name}:{found.line}: {found.text}" for found in lint(path.read_bytes(), name)]
         except OSError as error:

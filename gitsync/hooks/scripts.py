@@ -50,7 +50,7 @@ def uninstall(folder: Path, names: Sequence[str] = GIT_HOOKS) -> list[str]:
 def is_ours(file: Path) -> bool:
     """Say whether a hook is a script that ``install`` wrote."""
     try:
-        return not file.is_symlink() and MARK.encode() in file.read_bytes()[:200]
+        return not file.is_symlink() and file.is_file() and MARK.encode() in file.read_bytes()[:200]
     except OSError:
         return False
 

@@ -56,6 +56,8 @@ def ledger_health(path: Path, seconds: float) -> Health:
 
 def counts(path: Path, seconds: float) -> dict[str, int]:
     """Count the rows of each table; nothing of what is in them. Empty where the file cannot be read."""
+    if not path.is_file():
+        return {}
     try:
         with _reading(path, seconds) as conn:
             names = [row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")]
@@ -85,7 +87,7 @@ class JournalFacts:
 def journal_facts(path: Path, seconds: float) -> JournalFacts | None:
     """Read what is under way; None where the journal cannot be read."""
     try:
-        if not path.exists():
+        if not path.is_file():
             return None
         with _reading(path, seconds) as conn:
             meta = {row[0]: row[1] for row in conn.execute("SELECT key, value FROM meta")}
@@ -113,6 +115,8 @@ def journal_facts(path: Path, seconds: float) -> JournalFacts | None:
 def salvage(path: Path) -> list[Op]:
     """Read those unsent operations of a damaged journal that can still be read, in order (I1)."""
     found: dict[int, Op] = {}
+    if not path.is_file():
+        return []
     columns = "seq, kind, ident, to_place, payload, urgent, created"
     for order in ("ASC", "DESC"):  # a damaged page stops a walk: the other end may be whole
         try:
@@ -129,6 +133,8 @@ def _examine(path: Path, newest: int, seconds: float) -> Health:
     try:
         if not path.exists():
             return Health("missing")
+        if not path.is_file():
+            return Health("broken", "it is not a file")
         if not os.access(path, os.R_OK):
             return Health("closed", "permission denied")
         if path.stat().st_size == 0:
