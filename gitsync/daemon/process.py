@@ -31,6 +31,7 @@ from gitsync.dispatch.events import Event
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.machine import Opened, open_machine
 from gitsync.protocol.message import Message
+from gitsync.secrets.redact import know
 from gitsync.sync.engine import CycleResult
 from gitsync.sync.lock import CloneLock, LockHeld
 
@@ -61,6 +62,7 @@ class Process:
         self.metrics = Metrics()
         self._cycle: CycleResult | None = None
         self._stop = asyncio.Event()
+        self._told_token = ""
 
     async def run(self, control: Callable[[Process], Control], ready: Callable[[], None] = lambda: None) -> None:
         """Start everything in order, serve until `stop`, and stop in the reverse order.
@@ -87,6 +89,7 @@ class Process:
                 lambda: self.opened.engine(on_ingest=partial(self._arrived, loop), agents=self.agent_states)
             )
             syncing.open(self.opened, engine)
+            self._token()  # so that it is known, and kept out of all texts, from here on
             self.delivering = Delivering(settings, syncing, on_event=self._happened)
             self.delivering.registry.changes = partial(tell_instance, self.feed)
             self.tasking = Tasking(
@@ -224,8 +227,11 @@ class Process:
         return unhealthy(self.facts())
 
     def _arrived(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Be told on the git thread, in the middle of a cycle, that the ledger has something new."""
-        loop.call_soon_threadsafe(self._look)
+        """Be told on the git thread, in the middle of a cycle, that the ledger has something new.
+
+        What asks for a task is looked for when the cycle has ended: two looks at once keep each other waiting.
+        """
+        loop.call_soon_threadsafe(self.delivering.look)
 
     def _cycle_done(self, result: CycleResult) -> None:
         self.metrics.cycle(result)
@@ -251,6 +257,10 @@ class Process:
 
     def _token(self) -> str:
         try:
-            return self.settings.token_file.read_text().strip()
+            token = self.settings.token_file.read_text().strip()
         except OSError:
             return ""
+        if token != self._told_token:
+            self._told_token = token
+            know("token", token)
+        return token

@@ -104,6 +104,22 @@ class Refs:
             raise failure(("update-ref",), 128, words)
         raise AssertionError("unreachable")
 
+    def mark(self, name: str, sha: str) -> None:
+        """Point a loose ref of our own to an object, from wherever it was; OSError where the disk does not let us.
+
+        In git's way (a lock that is renamed), but unsynced and in this process: for a mark that keeps an object from
+        somebody's gc for a while, and means nothing after a power loss.
+        """
+        file = self._common_dir / name
+        lock = file.with_name(file.name + ".lock")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(handle, f"{sha}\n".encode())
+        finally:
+            os.close(handle)
+        os.rename(lock, file)
+
     def _base(self, name: str) -> Path:
         return self._common_dir if name.startswith("refs/") else self._git_dir
 

@@ -68,6 +68,7 @@ class Mailbox:
         self._refs.close()
 
     def _git(self, *args: str, timeout: float = 60.0, data: bytes = b"", ok: Sequence[int] = (0,)) -> Done:
+        self._store.settle()
         return run(*args, cwd=self.path, timeout=timeout, data=data, ok=ok)
 
     @property
@@ -174,7 +175,7 @@ class Mailbox:
         return object_id("blob", data)
 
     def write_blob(self, data: bytes) -> str:
-        """Store content; it survives a power loss once a commit, a ref or a pin follows, which it needs anyway."""
+        """Store content; on the disk, as is every object, before `settle` returns, a ref moves or git is called."""
         return self._store.write_blob(data)
 
     def write_tree(self, base: str | None, changes: Mapping[str, str | Entry | None]) -> str:
@@ -194,7 +195,7 @@ class Mailbox:
         *,
         sign: Callable[[bytes], bytes] | None = None,
     ) -> str:
-        """Store a commit; it and all it holds are on the disk when this returns. No ref moves.
+        """Store a commit. No ref moves.
 
         Who is not named is the clone's user; a date of 0 is now. `sign` gives the commit's bytes with a signature.
         """
@@ -218,15 +219,23 @@ class Mailbox:
 
     def move_ref(self, name: str, new: str, old: str | None) -> bool:
         """Move a ref from ``old`` (None: it must not exist) to ``new``; False when it was elsewhere."""
-        return self._refs.move([Move(name, new, old)])
+        return self._move([Move(name, new, old)])
+
+    def settle(self) -> None:
+        """Wait until the objects written are on the disk; OSError where one could not be written."""
+        self._store.settle()
+
+    def _move(self, moves: Sequence[Move]) -> bool:
+        self._store.settle()
+        return self._refs.move(moves)
 
     def delete_ref(self, name: str, old: str) -> bool:
         """Delete a ref that is at ``old``; False when it was elsewhere."""
-        return self._refs.move([Move(name, None, old)])
+        return self._move([Move(name, None, old)])
 
     def pin(self, name: str, sha: str) -> None:
         """Keep an object from being pruned: point ``refs/gitsync/local/NAME`` to it, wherever that was before."""
-        self._refs.move([Move(f"refs/gitsync/local/{name}", sha, force=True)])
+        self._move([Move(f"refs/gitsync/local/{name}", sha, force=True)])
 
     def let_gc_end(self) -> None:
         """Wait for a person's gc before objects are written: it may prune what it has not seen."""
@@ -234,12 +243,8 @@ class Mailbox:
 
     def keep(self, name: str, commit: str) -> bool:
         """Pin a commit that was just made; false when a person's gc took something of it: then make it anew."""
-        try:
-            self.pin(name, commit)
-        except GitFailed as error:
-            if "nonexistent object" in str(error.stderr):
-                return False
-            raise
+        self._store.settle()
+        self._refs.mark(f"refs/gitsync/local/{name}", commit)
         if not beside_gc.wait(self.common_dir):
             return True
         known = self.ref(self.tracking_ref)
@@ -296,6 +301,7 @@ class Mailbox:
 
     def push(self, updates: Sequence[Update]) -> list[Pushed]:
         """Ask the remote to move refs, each on its own. RemoteAway (outcome unknown), AuthFailed, GitFailed."""
+        self._store.settle()
         return self._side.push(updates)
 
     def unshallow(self) -> None:
@@ -316,6 +322,7 @@ class Mailbox:
     def move_index(self, old_tree: str | None, new_tree: str | None) -> None:
         """Let the index follow the branch; what a person staged stays. FolderPaused when git refuses."""
         changes = self.changed(old_tree, new_tree)
+        self._store.settle()
         try:
             index.move(self.git_dir, self.path, changes)
         except index.ForeignIndexError:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gitsync.clock import entropy
 from gitsync.errors import GitFailed, GitsyncError
 from gitsync.git.ahead import BrokenPipeline, read_many
+from gitsync.git.laying import Laying
 from gitsync.git.objects import (
     EMPTY_TREE,
     check_path,
@@ -47,6 +48,7 @@ class Store:
         self._common_dir = common_dir
         self._objects = common_dir / "objects"
         self._repo: Repo | None = None
+        self._laying = Laying()
         self._blobs = Shelf(BLOB_CACHE)
         self._levels = Shelf(LEVEL_CACHE)
         self._trees: OrderedDict[str, Mapping[bytes, Entry]] = OrderedDict()
@@ -55,7 +57,8 @@ class Store:
         self._shallow_stamp: tuple[int, int] | None = None
 
     def close(self) -> None:
-        """End the reading process; the next read starts another."""
+        """End the reading process and the writing threads; the next read and the next write start others."""
+        self._laying.close()
         if self._repo is not None:
             from gitsync.git import wrapped
 
@@ -73,6 +76,8 @@ class Store:
         """Return kind and content of an object; GitFailed when it is not there."""
         if sha == EMPTY_TREE:
             return "tree", b""
+        if self._laying.open:
+            self.settle()
         for attempt in (1, 2):
             try:
                 _, kind, _, data = self._open().git.get_object_data(sha)
@@ -254,7 +259,7 @@ class Store:
     # writing
 
     def write(self, kind: str, data: bytes) -> str:
-        """Put an object into the store and its bytes on the disk; return its name.
+        """Begin to put an object into the store, and its bytes on the disk; return its name. `settle` ends it.
 
         As git does (``core.fsync=loose-object``), the file is synced and its folder is not: a folder is metadata, and
         the sync of the ref that comes to need the object takes that along on a journaling file system. Syncing the
@@ -268,11 +273,21 @@ class Store:
         try:
             os.utime(file)
         except FileNotFoundError:
-            self._create(file, zlib.compress(b"%s %d\0" % (kind.encode(), len(data)) + data, 1))
+            head = b"%s %d\0" % (kind.encode(), len(data))
+            self._laying.lay(sha, lambda: self._create(file, zlib.compress(head + data, 1)))
         except PermissionError:  # another user's object, readable: it is there
             if not file.exists():
                 raise
         return sha
+
+    def settle(self) -> None:
+        """Wait until everything written is on the disk; OSError where something could not be."""
+        try:
+            self._laying.wait()
+        except BaseException:
+            self._blobs, self._levels = Shelf(BLOB_CACHE), Shelf(LEVEL_CACHE)
+            self._trees.clear()  # what is remembered may be what is not there
+            raise
 
     def _file(self, sha: str) -> Path:
         return self._objects / sha[:2] / sha[2:]

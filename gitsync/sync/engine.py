@@ -19,7 +19,7 @@ from gitsync.sync.build import Builder
 from gitsync.sync.capture import Capture
 from gitsync.sync.claims import Claims
 from gitsync.sync.contents import Contents
-from gitsync.sync.cycle import Cycle, give_way
+from gitsync.sync.cycle import Cycle
 from gitsync.sync.faults import FaultPoint, nothing
 from gitsync.sync.incoming import Incoming
 from gitsync.sync.known import Known
@@ -181,8 +181,6 @@ class Engine:
             self._incoming.pull(run)
             self._outgoing.flush(run)
         self._outgoing.beat(run)
-        if run.received and not run.sent:
-            give_way(run)
         self._bring(run)
 
     def _start(self) -> None:

@@ -14,7 +14,7 @@ from gitsync.sync.bases import mass_deletion
 from gitsync.sync.build import Builder
 from gitsync.sync.capture import Capture
 from gitsync.sync.contents import Contents
-from gitsync.sync.cycle import Cycle
+from gitsync.sync.cycle import Cycle, give_way
 from gitsync.sync.faults import FaultPoint
 from gitsync.sync.known import Known
 from gitsync.sync.presence import Presence
@@ -57,19 +57,26 @@ class Incoming:
         self._fault("3-settled")
         self._plan(run, fetched)
         self._fault("3-planned")
-        if run.tip is not None:
-            run.received += self._known.tell(run.tip)
-            self._fault("3-told")
         doubled = self._presence.look(fetched.machine, self._builder.page(run.tip))
+        if run.tip is not None:
+            received = self._known.tell(run.tip)
+            run.received += received
+            self._fault("3-told")
+            if received and not self._has_work(run):
+                give_way(run)
+            self._known.record()
         if doubled is not None:
             if (update := self._presence.contest()) is not None:
                 with suppress(GitsyncError):
                     self._mailbox.push([update])
             run.problem = doubled
 
+    def _has_work(self, run: Cycle) -> bool:
+        return bool(run.own or any(op.urgent for op in run.ops) or self._capture.differs)
+
     def _plan(self, run: Cycle, fetched: Fetched) -> None:
         known, remote = self._known.tip, fetched.tip
-        work = bool(run.own or any(op.urgent for op in run.ops) or self._capture.differs)
+        work = self._has_work(run)
         if known == remote:
             run.plan = plan(View(known=known, remote=remote, work=work, contained=True, recorded=self._known.recorded))
             run.tip = run.plan.base
@@ -106,6 +113,8 @@ class Incoming:
         run.tip = run.plan.base
         if remote is not None:
             self._known.know(remote)
+            if not contained:
+                self._known.record()  # a person has accepted it, and is not asked again
         elif run.plan.case is Case.GONE:
             self._known.tip, self._known.recorded = None, False
             run.tip = None

@@ -28,7 +28,7 @@ class Known:
         self._on_tip = on_tip
         self._told: str | None = None
         self.contact: float | None = None
-        self.tip = journal.meta("tip")
+        self.tip = self._written = journal.meta("tip")
         self.recorded = self.tip is not None
         """Whether `tip` was really seen on the remote; else it is only our local branch."""
         if self.tip is None or not mailbox.has(self.tip):
@@ -49,12 +49,14 @@ class Known:
         run.contact = True
 
     def know(self, tip: str) -> None:
-        """Note where the remote's branch is; durable when it returns."""
-        if tip != self.tip or not self.recorded:
-            self.tip, self.recorded = tip, True
-            self._journal.set_meta("tip", tip)
-        elif self._journal.meta("tip") is None:
-            self._journal.set_meta("tip", tip)
+        """Note where the remote's branch is; `record` makes that durable."""
+        self.tip, self.recorded = tip, True
+
+    def record(self) -> None:
+        """Make durable where the remote's branch is. Lost before that, it is found out again by the next fetch."""
+        if self.recorded and self.tip is not None and self.tip != self._written:
+            self._journal.set_meta("tip", self.tip)
+            self._written = self.tip
 
     def set_materialised(self, commit: str) -> None:
         """Note which commit the folder stands for; durable when it returns."""

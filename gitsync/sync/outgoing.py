@@ -185,13 +185,14 @@ class Outgoing:
             return
         if built.rebuilt and run.local is not None:
             self._known.rescue("commits", run.local)
-        if not self._mailbox.keep("attempt", draft.tip):
-            raise LostRace("somebody's gc took what was just written")
-        self._fault("4-kept")
         self._attempts.note_captured(run, draft.tip)
         self._fault("4-noted")
-        self._journal.attempted(draft.tip, run.tip or "", built.seqs)
+        self._journal.attempted(draft.tip, run.tip or "", built.seqs)  # while the objects are on their way to the disk
         self._fault("5-attempted")
+        if not self._mailbox.keep("attempt", draft.tip):
+            self._journal.forget_attempts([draft.tip])
+            raise LostRace("somebody's gc took what was just written")
+        self._fault("5-kept")
         self._send(run, built, draft.tip)
 
     def _send(self, run: Cycle, built: Built, commit: str) -> None:
@@ -231,6 +232,7 @@ class Outgoing:
         if commit is not None:
             with self._journal.db.write():  # one fsync for all of it
                 self._known.know(commit)
+                self._known.record()
                 if built.seqs:
                     self._journal.landed(built.seqs, commit)
                 if built.overrides:

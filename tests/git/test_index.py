@@ -165,6 +165,7 @@ def test_an_entry_moves_exactly_if_it_was_as_it_was(  # a model of the whole rul
                 return mailbox.write_tree(None, {p: mailbox.write_blob(d) for p, d in files.items() if d is not None})
 
             one, other = tree(old), tree(new)
+            mailbox.settle()
             repo.git("read-tree", one)
             lines = [
                 f"0 {'0' * 40}\t{path}" if data is None else f"100644 {mailbox.write_blob(data)}\t{path}"

@@ -68,6 +68,7 @@ def test_a_signature_and_odd_people_do_not_stop_the_reader() -> None:
 def test_hostile_names_and_messages_make_valid_commits(repo: Person, mailbox: Mailbox) -> None:
     who = Who("<evil>\nparent x", "a>b\n", 5)
     sha = mailbox.write_commit(mailbox.write_tree(None, {}), [], "nul \0 here\nand \udcff", who)
+    mailbox.settle()
     repo.git("fsck", "--strict", "--no-dangling", sha)
     assert mailbox.commit(sha).parents == ()
 
@@ -104,6 +105,7 @@ def test_trees_and_their_differences_are_gits(before: dict[str, bytes], after: d
                 if path in after or not any(other.startswith(path + "/") for other in after)
             }
             assert mailbox.write_tree(old, changes) == new
+            mailbox.settle()
             for sha, files in ((old, before), (new, after)):
                 assert {path: mailbox.blob(entry.sha) for path, entry in mailbox.files(sha).items()} == files
                 assert all(mailbox.lookup(sha, path) is not None for path in files)
@@ -166,6 +168,7 @@ def test_packs_that_appear_and_disappear_are_seen(repo: Person, mailbox: Mailbox
 
 def test_an_object_written_again_survives_gc(repo: Person, mailbox: Mailbox) -> None:
     sha = mailbox.write_blob(b"in flight")
+    mailbox.settle()
     file = repo.path / ".git/objects" / sha[:2] / sha[2:]
     os.utime(file, (1, 1))
     assert mailbox.write_blob(b"in flight") == sha
@@ -177,6 +180,7 @@ def test_an_object_that_is_only_in_a_pack_survives_its_pack(repo: Person, mailbo
     repo.commit({"a": "packed only"})
     repo.git("repack", "-a", "-d", "-q")
     sha = mailbox.write_blob(b"packed only")
+    mailbox.settle()
     repo.git("update-ref", "-d", "refs/heads/coordination")
     repo.git("reflog", "expire", "--expire=now", "--all")
     repo.git("rm", "-q", "--cached", "a")
@@ -196,6 +200,7 @@ def test_no_space_leaves_no_object_and_no_litter(
     try:
         with pytest.raises(OSError, match="File too large"):
             mailbox.write_blob(os.urandom(1000))
+            mailbox.settle()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
@@ -240,3 +245,30 @@ def test_a_repository_of_another_user_says_so(repo: Person, mailbox: Mailbox) ->
     os.chown(repo.path / ".git", 12345, 12345)
     with pytest.raises(GitsyncError, match="does not trust"):
         mailbox.commit(sha)
+
+
+def test_what_a_full_disk_refused_is_written_when_there_is_room_again(
+    repo: Person, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        sha = mailbox.write_blob(b"nobody waits for it " * 20 + os.urandom(100))
+        mailbox.close()  # ends the threads, so that it has failed
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert not (repo.path / ".git/objects" / sha[:2] / sha[2:]).exists()
+    mailbox.settle()
+    assert repo.git("cat-file", "-t", sha).strip() == "blob"
+
+
+def test_several_objects_are_all_there_once_settled(repo: Person, mailbox: Mailbox) -> None:
+    names = [mailbox.write_blob(b"%d" % number) for number in range(40)]
+    assert mailbox.blob(names[0]) == b"0"
+    mailbox.settle()
+    for number, sha in enumerate(names):
+        assert repo.git("cat-file", "blob", sha) == str(number)

@@ -25,6 +25,7 @@ def test_maintenance_packs_and_keeps_everything(repo: Person, mailbox: Mailbox) 
     mailbox.pin("kept", commits[3])
     unreachable = mailbox.write_blob(b"in flight")
     old = mailbox.write_blob(b"old garbage")
+    mailbox.settle()
     os.utime(repo.path / ".git/objects" / old[:2] / old[2:], (1, 1))
     assert mailbox.maintain() > 0
     assert loose(repo) == 0
@@ -45,6 +46,7 @@ def test_garbage_goes_once_it_is_old(repo: Person, mailbox: Mailbox) -> None:
     tip = repo.commit({"a": "1"})
     packs = repo.path / ".git/objects/pack"
     old, wanted_again, young = (mailbox.write_blob(word) for word in (b"old", b"again", b"young"))
+    mailbox.settle()
     (repo.path / ".git/objects" / young[:2] / young[2:]).rename(repo.path / "aside")
     mailbox.maintain()
     for pack in packs.iterdir():
@@ -52,6 +54,7 @@ def test_garbage_goes_once_it_is_old(repo: Person, mailbox: Mailbox) -> None:
     (repo.path / ".git/objects" / young[:2]).mkdir(exist_ok=True)
     (repo.path / "aside").rename(repo.path / ".git/objects" / young[:2] / young[2:])
     assert mailbox.write_blob(b"again") == wanted_again
+    mailbox.settle()
     os.utime(repo.path / ".git/gitsync/sorted-out", (1, 1))
     mailbox.maintain()
     assert not there(repo, old)

@@ -54,6 +54,7 @@ class Branch:
         person = Person("somebody", "somebody@example.invalid", EPOCH + self.count)
         above = parents if parents is not None else [self.tip] if self.tip else []
         self.tip = self.mailbox.write_commit(self.tree, above, message, person, person)
+        self.mailbox.settle()
         return self.tip
 
     def message(self, sender: str, to: str, subject: str = "Hello", body: str = "", **more: object) -> Message:
