@@ -231,7 +231,7 @@ def _heading_field(lines: Lines, line: int, limit: int, top: bool) -> tuple[list
         return [], line
     value = lines.text(below).strip()
     following = lines.kinds[below + 1] if below + 1 < len(lines) else BLANK
-    if len(value) > 300 or value[0] in "-+>|" or split_line(value) or following == TEXT:
+    if not value or len(value) > 300 or value[0] in "-+>|" or split_line(value) or following == TEXT:
         return [], line
     return [Field(name, meaning, value)], below + 1
 

@@ -95,6 +95,7 @@ def _top_header(lines: Lines, below: int, mailbox: bool, section: bool) -> tuple
     elif (
         lines.kinds[line] != TEXT
         or len(text) > _TITLE_LONGEST
+        or not text  # blanks that only Unicode knows
         or not ((line == below and text[-1] not in ".:;") or _EMPHASISED.match(text))
     ):
         return header, False
