@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from gitsync.secrets.redact import redact
+
 REPLY_KEYS = ("reply", "response", "result", "answer", "text", "content")
 """Where services commonly put their answer; the first that is a string counts."""
 
@@ -59,7 +61,7 @@ def decoded(data: bytes) -> str:
 
 def last_lines(text: str) -> str:
     """Return the last non-blank lines in one line, short enough for a receipt."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in redact(text).splitlines() if line.strip()]  # before anything is cut in two
     return " / ".join(lines[-_REASON_LINES:])[-_REASON_CHARS:]
 
 

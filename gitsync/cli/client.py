@@ -125,13 +125,17 @@ class Client:
 
     def _secret(self) -> str:
         try:
-            return self._token.read_text().strip()
+            token = self._token.read_text().strip()
         except OSError as error:
             raise GitsyncError(
                 "the token of the running process cannot be read",
                 f"{self._token}: {error.strerror}",
                 "run: gitsync init   (it writes a new one), then gitsync restart",
             ) from error
+        from gitsync.secrets.redact import know
+
+        know("token", token)
+        return token
 
 
 def ended(settings: Settings, process: Running) -> bool:

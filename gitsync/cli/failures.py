@@ -34,8 +34,9 @@ def keep_warnings(folder: Path) -> None:
 
 
 def _append(text: str, folders: list[Path]) -> str | None:
-    from gitsync.secrets.redact import redact
+    from gitsync.secrets.redact import know_environment, redact
 
+    know_environment(os.environ)
     text = redact(text)
     for folder in folders:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -88,8 +89,9 @@ def _function(run: str) -> Callable[[Namespace], int]:
 
 def _tell(what: str, why: str, remedy: str) -> None:
     from gitsync.cli.terminal import clean_line
-    from gitsync.secrets.redact import redact
+    from gitsync.secrets.redact import know_environment, redact
 
+    know_environment(os.environ)
     what, why, remedy = redact(what), redact(why), redact(remedy)
     with suppress(OSError):  # a full disk, or nobody there: the exit code says it
         print(f"gitsync: {clean_line(what)}", file=sys.stderr)

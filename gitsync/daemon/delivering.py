@@ -19,6 +19,7 @@ from gitsync.dispatch.events import Event
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.errors import GitsyncError
 from gitsync.outbox import send
+from gitsync.secrets.redact import know, know_environment
 from gitsync.supervisor.registry import Registry
 from gitsync.supervisor.supervise import Place
 from gitsync.sync.engine import Claim, Request
@@ -40,6 +41,7 @@ class Delivering:
         self, settings: Settings, syncing: Syncing, *, on_event: Callable[[Event], None] = lambda _event: None
     ) -> None:
         """Take what is needed; `on_event` is told on the loop what happens to messages, and must be quick."""
+        know_environment(process_environment())
         self._syncing = syncing
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -65,6 +67,9 @@ class Delivering:
     def _take(self, settings: Settings) -> None:
         opened, registry = self._syncing.opened, self.registry
         specs = registry.specs(settings.agents)
+        for spec in specs:
+            know(f"agent {spec.name}", spec.env)
+            know(f"key of {spec.name}", process_environment().get(spec.api_key_env))
         self._settings = settings
         opened.ledger.rules = settings.verification
         opened.settings = replace(settings, agents=tuple(specs))  # what is told of this machine is told of all of them

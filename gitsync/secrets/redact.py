@@ -12,6 +12,10 @@ LEAST = 6
 """Characters of a value that is taken out wherever it stands; shorter ones would make holes in plain words."""
 
 _NAMED = re.compile(r"(?i)pass|secret|token|key|credential|auth|pwd|cookie|session|dsn|sas\b")
+_SECRET_VARIABLE = re.compile(
+    r"(?i)(?:^|_)(?:tokens?|secrets?|pass|passwd|password|passphrase|(?:api|access|private|secret|account)_?key|key"
+    r"|credentials?|pat|dsn)(?:_|$)|(?:apikey|_url|_uri|proxy)$"
+)
 _PLAIN = re.compile(
     r"[a-z]+|[A-Z][a-z]+|[0-9.]{1,12}|[~./].*|[A-Za-z]:\\.*|true|false|[a-z]{2}_[A-Z]{2}\.[\w-]+", re.ASCII
 )
@@ -50,6 +54,11 @@ def know(place: str, values: Mapping[str, str] | str | None) -> None:
     _pattern = re.compile("|".join(map(re.escape, every))) if every else None
 
 
+def know_environment(environ: Mapping[str, str]) -> None:
+    """Take out of all texts what a process was started with and is secret by its name."""
+    know("environment", {name: value for name, value in environ.items() if _SECRET_VARIABLE.search(name)})
+
+
 def know_url(place: str, url: str) -> None:
     """Take the password of an address out of all texts, also where it stands without the address."""
     for number, value in enumerate(sorted(_passwords(url))):
@@ -83,7 +92,10 @@ def redact_bytes(data: bytes) -> bytes:
 
 
 def _secret(name: str, value: str) -> bool:
-    return bool(_NAMED.search(name)) or (len(value) >= LEAST + 2 and not _PLAIN.fullmatch(value))
+    if "://" in value:
+        return bool(_passwords(value))  # an address alone is no secret, and has its place in errors
+    named = bool(_NAMED.search(name)) and not value.startswith(("/", "~", "./"))  # nor is where a key file lies
+    return named or (len(value) >= LEAST + 2 and not _PLAIN.fullmatch(value))
 
 
 def _passwords(url: str) -> set[str]:

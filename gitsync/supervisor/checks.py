@@ -16,6 +16,7 @@ from gitsync.agents.answer import last_lines
 from gitsync.agents.base import Agent
 from gitsync.agents.bounds import confined
 from gitsync.agents.environment import BASICS, built
+from gitsync.secrets.redact import redact
 from gitsync.supervisor.health import Seen
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ async def look(agent: Agent, root: Path, environ: Mapping[str, str]) -> Seen:
         state, word = "timeout", f"no answer to the health check within {spec.health_timeout:g} s"
     except Exception as error:  # a defect of an agent's own must not stop the checks of the others
         state, word = "error", str(error) or type(error).__name__
-    return Seen(state, word, clock.monotonic() - before if asked else None)
+    return Seen(state, redact(word), clock.monotonic() - before if asked else None)
 
 
 async def _command(agent: Agent, root: Path, environ: Mapping[str, str]) -> tuple[str, str]:

@@ -13,6 +13,8 @@ import os
 import stat
 from pathlib import Path
 
+from gitsync.secrets.redact import redact_bytes
+
 log = logging.getLogger(__name__)
 
 MAX_SIZE = 5 * 1024 * 1024
@@ -23,6 +25,9 @@ _BURST = 1024 * 1024
 _REST = 0.1
 """After a burst of so many bytes the reader rests so long (s): a flood holds up the program, not this process."""
 _TAIL = 2048
+_LONGEST_LINE = 8192
+_IDLE = 0.5
+"""After so long (s) a line that has not ended is kept as it is."""
 
 
 class Output:
@@ -36,7 +41,9 @@ class Output:
         self._written = 0
         self._burst = 0
         self._tail = bytearray()
+        self._begun = b""
         self._resting: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
 
     def open(self, *, anew: bool) -> None:
         """Begin to read; `anew` makes a pipe that nobody else has, else the one of a program that runs is used.
@@ -50,6 +57,7 @@ class Output:
             os.mkfifo(self._pipe, 0o600)
         self._read = self._opened(os.O_NONBLOCK)
         self._tail.clear()
+        self._begun = b""
         self._written = self.file.stat().st_size if self.file.exists() else 0
         asyncio.get_running_loop().add_reader(self._read, self._readable)
 
@@ -62,8 +70,8 @@ class Output:
         self._write(f"--- {line}\n".encode())
 
     def last_words(self) -> str:
-        """Return the end of what the program said, as text."""
-        return bytes(self._tail).decode("utf-8", "replace").replace("\x00", "")
+        """Return the end of what the program said, as text, without secrets."""
+        return (bytes(self._tail) + redact_bytes(self._begun)).decode("utf-8", "replace").replace("\x00", "")
 
     def finish(self) -> None:
         """Take what is left in the pipe after the program has ended, and close."""
@@ -79,6 +87,7 @@ class Output:
         if self._resting is not None:
             self._resting.cancel()
             self._resting = None
+        self._rest_of_line()
         if self._read is not None:
             with contextlib.suppress(RuntimeError):  # the loop may be closed already
                 asyncio.get_running_loop().remove_reader(self._read)
@@ -113,10 +122,35 @@ class Output:
             data = os.read(self._read, _CHUNK)
         except BlockingIOError:
             return 0
+        self._said(data)
+        return len(data)
+
+    def _said(self, data: bytes) -> None:
+        """Keep what the program said, whole lines at a time: a secret may come in two pieces."""
+        data = self._begun + data
+        end = data.rfind(b"\n") + 1
+        if len(data) - end > _LONGEST_LINE:
+            end = len(data)
+        self._begun = data[end:]
+        if end:
+            self._keep(data[:end])
+        if self._begun and self._idle is None:
+            self._idle = asyncio.get_running_loop().call_later(_IDLE, self._rest_of_line)
+
+    def _rest_of_line(self) -> None:
+        """Keep a line that does not end: the program may wait behind it."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        data, self._begun = self._begun, b""
+        if data:
+            self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        data = redact_bytes(data)
         self._tail += data[-_TAIL:]
         del self._tail[:-_TAIL]
         self._write(data)
-        return len(data)
 
     def _write(self, data: bytes) -> None:
         try:
