@@ -2,7 +2,7 @@
 
 VENV   ?= .venv
 CORPUS ?=
-SEEDS  ?= 20
+SEEDS  ?=
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
@@ -18,10 +18,10 @@ PIP      = $$($(BIN)/python -c 'import pip' 2>/dev/null && echo "$(BIN)/python -
 	--disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser lint bench corpus faults soak locks wheel clean
+.PHONY: help run test browser lint bench corpus faults faults-full soak locks wheel clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: $(READY)  ## three computers with real agents on this one (ONCE=1: check every step and leave)
 	@exec $(BIN)/gitsync demo $(if $(ONCE),--once)
@@ -50,11 +50,18 @@ corpus: $(READY_DEV)  ## read a collection of real mailboxes: make corpus CORPUS
 	@test -n "$(CORPUS)" || { echo "name the folder: make corpus CORPUS=path" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.corpus $(CORPUS) $(ARGS)
 
-faults: $(READY_DEV)  ## kill -9 at every step and other accidents, with SEEDS=20 seeds
-	GITSYNC_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m faults --timeout 1800 $(ARGS)
+faults: $(READY_DEV)  ## ten minutes of accidents: all points and deeds, bad networks, storms, random lives (SEEDS=1)
+	GITSYNC_SEEDS=$(or $(SEEDS),1) $(BIN)/python -m pytest -m "faults or campaign" $(FAULTS) $(ARGS)
+	$(BIN)/python -m tests.campaign.report --last
+
+faults-full: $(READY_DEV)  ## the whole campaign, for hours: kill -9 at every point with SEEDS=50 seeds, storms of 30 machines
+	GITSYNC_FULL=1 GITSYNC_SEEDS=$(or $(SEEDS),50) $(BIN)/python -m pytest -m "faults or campaign" $(FAULTS) $(ARGS)
+	$(BIN)/python -m tests.campaign.report --last
+
+FAULTS = -n auto --maxprocesses 8 --dist worksteal --timeout 7200
 
 soak: $(READY_DEV)  ## thousands of cycles, with SEEDS=20 seeds
-	GITSYNC_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+	GITSYNC_SEEDS=$(or $(SEEDS),20) $(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
 
 wheel: $(READY_DEV)  ## build dist/*.whl
 	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

@@ -13,15 +13,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.campaign.records import FOLDER
+from tests.campaign.records import FOLDER, commit
 
 SUMS = ("sent", "landed", "dispatched", "lines", "lost", "twice", "uncertain", "violations")
 
 
-def read(files: Iterable[Path], commit: str | None = None) -> list[dict[str, Any]]:
+def read(files: Iterable[Path], code: str | None = None) -> list[dict[str, Any]]:
     """Give all runs; those of one commit where one is named."""
     runs = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    return [run for run in runs if commit is None or str(run["commit"]).startswith(commit)]
+    return [run for run in runs if code is None or str(run["commit"]).startswith(code)]
 
 
 def summed(runs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -60,8 +60,10 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: build/campaign/*.jsonl")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--commit", metavar="NAME", help="only runs of this code")
+    parser.add_argument("--last", action="store_true", help="only runs of the code that is here")
     args = parser.parse_args()
-    rows = summed(read(args.files or sorted(FOLDER.glob("*.jsonl")), args.commit))
+    wanted = commit() if args.last else args.commit
+    rows = summed(read(args.files or sorted(FOLDER.glob("*.jsonl")), wanted))
     if not rows:
         print("no run was written down; make faults", file=sys.stderr)
         return 2
