@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -394,6 +395,8 @@ def blockers(opened: Opened) -> list[str]:
     """Say what waits for a person: messages that cannot leave, hand-overs that nobody can know the end of."""
     found = [f"{one.op.kind} {one.op.ident} cannot be sent: {one.reason}" for one in opened.journal.refused_ops()]
     found += [kept_back(one) for one in opened.journal.held()]
+    limited = Counter(reason for reason, let_go in opened.journal.waits().values() if not let_go)
+    found += [f"{count} {_messages(count)} by a {reason}" for reason, count in sorted(limited.items())]
     for intent in opened.journal.intents(("uncertain", "held")):
         why = f": {intent.reason}" if intent.reason else ""
         found.append(f"message {intent.message_id} for {intent.agent or 'the inbox'} is {intent.state}{why}")
@@ -411,6 +414,10 @@ def kept_back(one: Held) -> str:
 
 
 _KEPT = {"edit": "the edit of", "commit": "a commit to", "import": "the import of"}
+
+
+def _messages(count: int) -> str:
+    return "message is kept waiting" if count == 1 else "messages are kept waiting"
 
 
 def _problems(last: CycleResult) -> list[str]:

@@ -20,13 +20,11 @@ branch = {branch}
 {mailbox}# fastest = "5s"      # how often to look while a conversation is hot
 # slowest = "5m"      # and when nothing happens
 # settle = "30s"      # how long a hand edit must be quiet until it is taken up
-
+{verify}
 [api]
 port = {port}
-
-# [dispatch]
-# turn_budget = 6     # replies in one thread until a person must say go on
-
+{reads}
+{bounds}
 # Agents take messages by type ([routes]) or by name (gitsync send {plain}/builder ...).
 #
 # [[agents]]
@@ -44,6 +42,9 @@ port = {port}
 # kind = "command"                    # a program; the message arrives on its standard input, never in its arguments
 # argv = ["claude", "-p", "--output-format", "json"]
 # concurrency = 2
+# daily = 100                         # hand-overs a day (UTC); more wait
+# memory = "2GB"                      # it and all that it starts; it is ended when it takes more
+# processes = 64
 #
 # [[agents]]
 # name = "mechanic"
@@ -74,17 +75,65 @@ port = {port}
 # ageing = "60s"                      # what waits gains one priority after each of these
 # keep = "30d"                        # how long an ended task is shown
 #
-# [[policy]]                          # who may have what run by whom; without any rule every machine of the fleet may
-# from = "2"                          # use every agent, and an agent that lists types takes only these
+{policy}# [[policy]]                          # who may have what run by whom; without any rule every computer may use
+# from = "2"                          # every agent, and an agent that lists types takes only these
 # agents = ["coder"]
 # types = ["bug_fix", "review"]
 """
 
+PRESETS = ("open", "strict")
+
+_OPEN = {
+    "verify": "",
+    "reads": '# reads = "user"      # who may read without the token: all ("open"), this user, nobody ("token")',
+    "bounds": """\
+# [dispatch]
+# turn_budget = 6     # replies in one thread until a person must say go on
+
+# [limits]
+# per_sender = "60/h" # hand-overs for one sender; more wait, in order
+# daily = 200         # hand-overs a day (UTC) by all agents; more wait until midnight, or a person lets them go
+""",
+    "policy": "",
+}
+
+_STRICT = {
+    "verify": 'verify = "warn"       # what is not signed by a key that you trust is marked; "require" holds it\n',
+    "reads": 'reads = "token"       # nobody reads over HTTP without the token',
+    "bounds": """\
+[dispatch]
+turn_budget = 3       # replies in one thread until a person must say go on
+
+[limits]
+per_sender = "30/h"   # hand-overs for one sender; more wait, in order
+daily = 100           # hand-overs a day (UTC) by all agents; more wait until midnight, or a person lets them go
+""",
+    "policy": """\
+# Only what a [[policy]] allows is done. This one lets this computer use its own agents; add one for each other sender:
+# a computer ("2"), one agent of a computer ("2/coder"), a person ("jesse").
+[[policy]]
+from = {id}
+
+""",
+}
+
 
 def first_config(
-    *, ident: str, name: str, role: str, remote: str, branch: str, mailbox: str | None, port: int | None
+    *,
+    ident: str,
+    name: str,
+    role: str,
+    remote: str,
+    branch: str,
+    mailbox: str | None,
+    port: int | None,
+    preset: str = "open",
 ) -> bytes:
-    """Write the first settings of a machine; ``mailbox`` only where it is not at its usual place."""
+    """Write the first settings of a machine; ``mailbox`` only where it is not at its usual place.
+
+    ``preset`` is `open`, where every computer of the fleet may use every agent, or `strict`, where nobody else may.
+    """
+    parts = _STRICT if preset == "strict" else _OPEN
     return TEXT.format(
         id=_quoted(ident),
         plain=ident,
@@ -94,6 +143,7 @@ def first_config(
         branch=_quoted(branch),
         mailbox="" if mailbox is None else f"mailbox = {_quoted(mailbox)}\n",
         port=DEFAULT_PORT if port is None else port,
+        **{**parts, "policy": parts["policy"].replace("{id}", _quoted(ident))},
     ).encode()
 
 

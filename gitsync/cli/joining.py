@@ -48,6 +48,7 @@ class Plan:
     branch: str
     remote: str
     port: int | None
+    preset: str = "open"
 
     @property
     def new_clone(self) -> Path:
@@ -101,6 +102,7 @@ def join(plan: Plan, *, take_over: bool = False) -> Done:
                 branch=plan.branch,
                 mailbox=None if plan.mailbox == plan.root / "coordination" else str(plan.mailbox),
                 port=plan.port,
+                preset=plan.preset,
             ),
         )
         _write_token(plan.root)
@@ -140,7 +142,7 @@ def renew(root: Path, repo: Path | None, args: Namespace) -> Done:
     places.register(Registered(root, settings.mailbox, machine.id))
     notes = [
         f"--{option} is not applied again: edit {settings.file}"
-        for option in ("name", "role", "branch", "remote", "mailbox", "port")
+        for option in ("name", "role", "branch", "remote", "mailbox", "port", "preset")
         if getattr(args, option) is not None
     ]
     if programs:

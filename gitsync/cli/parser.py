@@ -120,6 +120,11 @@ def _machine(verb: Add) -> None:
     sub.add_argument(
         "--port", type=int, metavar="N", help="where the process will listen; 0 takes a free one (default: 8900)"
     )
+    sub.add_argument(
+        "--preset",
+        choices=("open", "strict"),
+        help="first settings: open to the fleet (default), or strict: others get nothing done until you say who may",
+    )
     sub.add_argument("--take-over", action="store_true", help="this computer replaces another that used the id")
 
     sub = verb("up", "process:up", "run the background process: sync, hand over, answer on HTTP")

@@ -97,6 +97,7 @@ def _plan(args: Namespace, root: Path, repo: Path | None) -> Plan:
         branch=branch,
         remote=remote,
         port=args.port,
+        preset=args.preset or "open",
     )
 
 

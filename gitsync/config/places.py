@@ -110,9 +110,13 @@ def write_private(file: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def owned(path: Path) -> bool:
-    """Say whether a file or folder, not what a link points to, belongs to the user and nobody else may write it."""
+    """Say whether a file or folder, not what a link points to, belongs to the user and nobody else may write it.
+
+    A group counts as somebody else, as ssh has it: who is in it is decided elsewhere.
+    """
     info = path.lstat()
-    return not stat.S_ISLNK(info.st_mode) and info.st_uid == os.geteuid() and not info.st_mode & stat.S_IWOTH
+    others = info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return not stat.S_ISLNK(info.st_mode) and info.st_uid == os.geteuid() and not others
 
 
 def may_be_tracked(root: Path) -> bool:
