@@ -32,6 +32,23 @@ def test_4_a_lost_race_is_retried_within_the_cycle(world: World) -> None:
     assert world.remote.git("rev-list", "--merges", "coordination") == ""
 
 
+def test_4_a_race_that_is_lost_twice_is_built_anew_from_the_newest_tip(world: World) -> None:
+    one, two = pair(world)
+    one.append("README.md", "mine\n")  # so that the cycle fetches before it pushes
+    left = [1, 2]
+
+    def race(name: str) -> None:
+        if name == "5-attempted" and left:
+            two.send("1", f"theirs {left.pop()}")
+            assert two.sync().sent == 1
+
+    one.fault = race
+    result = one.cycle(settle_now=True)
+    assert (result.state, result.pushed, result.pending, left) == ("ok", 1, 0, [])
+    assert len(ids(world.remote.read("messages/2_TO_1.md"))) == 2
+    assert b"mine" in world.remote.read("README.md")
+
+
 def test_4_without_retry_the_rest_waits_for_the_next_cycle(world: World) -> None:
     one, two = pair(world)
     one.append("README.md", "mine\n")  # so that the cycle fetches before it pushes
