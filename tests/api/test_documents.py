@@ -26,3 +26,10 @@ def test_the_client_calls_every_endpoint() -> None:
         verb = path.rpartition("/")[2]
         known = path in called or f'_act(name, "{verb}")' in source
         assert known or path.startswith(FOR_BROWSERS), one.path
+
+
+def test_every_attack_in_the_document_has_a_test_and_the_other_way_round() -> None:
+    listed = re.findall(r"^\| (B\d+) \|", DOCUMENT.read_text(), re.M)
+    tests = (Path(__file__).parent / "live" / "test_boundary.py").read_text()
+    assert listed == [f"B{number}" for number in range(1, len(listed) + 1)]
+    assert {f"b{number}" for number in range(1, len(listed) + 1)} == set(re.findall(r"^def test_(b\d+)_", tests, re.M))

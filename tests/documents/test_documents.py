@@ -48,6 +48,7 @@ def test_links_lead_somewhere(document: Path) -> None:
         ("[sync]", tables.SYNC),
         ("[api]", tables.API),
         ("[[policy]]", tables.POLICY),
+        ("[limits]", tables.LIMITS),
         ("[dispatch]", tables.DISPATCH),
         ("[supervise]", tables.SUPERVISE),
         ("[log]", tables.LOG),
