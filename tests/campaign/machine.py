@@ -29,8 +29,10 @@ FIGURES = Path(__file__).resolve().parents[2] / "build" / "campaign"
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """Where lives are played: an fsync costs nothing there; that it is called is for the tests of power loss."""
 
-PACE = (2, 3, 5)
+PACE = (3, 4, 7)
 """After so many steps each replica looks at the remote by itself."""
+LONGEST = 9
+"""Steps after which a replica that is dead begins anew, and one that is cut off reaches the remote again."""
 
 WHO = st.integers(0, 2)
 SOME = st.integers(0, 41)
@@ -56,14 +58,20 @@ class Fates(RuleBasedStateMachine):
         self.fleet = Township(self.root, self.sim)
         self._stack.callback(self.fleet.close)
         self._turns = list(PACE)
+        self._trouble = [0, 0, 0]
         type(self).lives += 1
 
     def _step(self, name: str, *args: Any, **more: Any) -> None:
         self.sim.pass_time(0.5)
         if getattr(self.fleet, name)(*args, **more):
             self.taken[name] += 1
-        # Life goes on whatever is drawn: each replica runs a cycle now and then.
+        # Life goes on whatever is drawn: each replica runs a cycle now and then, and no trouble lasts for ever.
         for who in range(3):
+            one = self.fleet.at(who)
+            self._trouble[who] = 0 if one.alive and self.fleet.online(one) else self._trouble[who] + 1
+            if self._trouble[who] > LONGEST:
+                self.taken["heal"] += self.fleet.heal(who)
+                self.taken["revive"] += self.fleet.revive(who)
             self._turns[who] -= 1
             if self._turns[who] <= 0:
                 self._turns[who] = PACE[who]
