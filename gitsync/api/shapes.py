@@ -9,6 +9,7 @@ from gitsync.ledger.intents import ACKS
 from gitsync.ledger.tasks import STATES
 from gitsync.protocol.ids import ID_PATTERN
 from gitsync.protocol.message import PRIORITIES
+from gitsync.verifying import STANDINGS
 
 Json = dict[str, Any]
 
@@ -176,6 +177,8 @@ _ENTRY = {
     "thread": TEXT,
     "state": TEXT,
     "in_reply_to": MAYBE,
+    "verified": FLAG,
+    "standing": {"enum": list(STANDINGS)},
 }
 _SENT = {"id": TEXT, "status": {"enum": ["local", "queued"]}}
 

@@ -19,6 +19,7 @@ from gitsync.ledger.db import text as plain
 from gitsync.ledger.ledger import Ledger
 from gitsync.protocol.message import Message
 from gitsync.sync.engine import CycleResult
+from gitsync.verifying import ALTERED, FORGED, REVOKED, VERIFIED
 
 Json = dict[str, Any]
 
@@ -268,16 +269,19 @@ def tell_task(feed: Feed, task: Json) -> None:
     )
 
 
-def tell_message(feed: Feed, message: Message) -> None:
-    """Tell that a message was accepted here, or has arrived."""
+def tell_message(feed: Feed, message: Message, standing: str = VERIFIED) -> None:
+    """Tell that a message was accepted here, or has arrived; what is accepted here is this machine's own."""
+    doubt = f" ({standing})" if standing in (ALTERED, FORGED, REVOKED) else ""
     feed.publish(
         "message",
-        "warning" if message.priority == "urgent" else "info",
-        f"{message.sender} → {', '.join(message.to)}: {message.subject}",
+        "warning" if message.priority == "urgent" or doubt else "info",
+        f"{message.sender}{doubt} → {', '.join(message.to)}: {message.subject}",
         message=message.id,
         thread=message.conversation,
         sender=message.sender,
         priority=message.priority,
+        verified=standing == VERIFIED,
+        standing=standing,
     )
 
 
@@ -286,7 +290,7 @@ def tell_arrivals(feed: Feed, ledger: Ledger, machine_id: str, count: int) -> No
     rows = ledger.newest(limit=min(2 * count, TOLD_AT_ONCE))
     theirs = [row for row in rows if row.message.sender.partition("/")[0] != machine_id]
     for row in reversed(theirs[:count]):
-        tell_message(feed, row.message)
+        tell_message(feed, row.message, row.standing)
 
 
 def tell_cycle(feed: Feed, result: CycleResult, before: CycleResult | None) -> None:

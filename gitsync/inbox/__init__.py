@@ -5,7 +5,15 @@ from gitsync.inbox.fleet import fleet_view
 from gitsync.inbox.follow import Ingest, ingest
 from gitsync.inbox.settle import ack, claimed_elsewhere, release, take
 from gitsync.inbox.states import UNREAD
-from gitsync.inbox.views import doubts_about, inbox_view, messages_view, search_view, show_view, thread_view
+from gitsync.inbox.views import (
+    doubts_about,
+    inbox_view,
+    messages_view,
+    search_view,
+    show_view,
+    thread_view,
+    undecided,
+)
 from gitsync.inbox.waiting import Envelope, candidates, lost, waiting
 
 __all__ = [
@@ -27,5 +35,6 @@ __all__ = [
     "show_view",
     "take",
     "thread_view",
+    "undecided",
     "waiting",
 ]

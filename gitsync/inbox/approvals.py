@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gitsync.errors import UsageError
+from gitsync.inbox.views import undecided
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.lookup import find
@@ -16,7 +17,7 @@ SHOWN = 200
 
 def approvals_view(ledger: Ledger, journal: Journal) -> list[Json]:
     """List held and uncertain hand-overs, oldest first; `ack` settles one, `release` lets it be tried again."""
-    found: list[Json] = [*_limited(ledger, journal)]
+    found: list[Json] = [*_limited(ledger, journal), *_doubted(ledger, journal)]
     for intent in journal.intents(("uncertain", "held"), newest=SHOWN):
         entry: Json = {
             "id": intent.message_id,
@@ -75,3 +76,23 @@ def _limited(ledger: Ledger, journal: Journal) -> list[Json]:
             }
         )
     return found
+
+
+def _doubted(ledger: Ledger, journal: Journal) -> list[Json]:
+    """List what nobody here gets because it is not verified: it goes on when its sender is, or when it is released."""
+    return [
+        {
+            "id": row.message.id,
+            "agent": None,
+            "state": "held",
+            "reason": why,
+            "attempt": 0,
+            "since": row.commit_date,
+            "from": row.message.sender,
+            "subject": row.message.subject,
+            "type": row.message.type or None,
+            "priority": row.message.priority,
+            "thread": row.message.conversation,
+        }
+        for row, why in undecided(ledger, journal)[-SHOWN:]
+    ]

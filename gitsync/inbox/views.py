@@ -193,6 +193,15 @@ def doubts_about(ledger: Ledger, journal: Journal, rows: Sequence[Row]) -> dict[
     return found
 
 
+def undecided(ledger: Ledger, journal: Journal) -> list[tuple[Row, str]]:
+    """Give what is held although no hand-over says so, and why: to ANY, or not decided about yet; oldest first."""
+    rows = ledger.doubted() if ledger.rules.watchful else []
+    decided = journal.decided([row.key for row in rows])
+    open_rows = [row for row in rows if row.key not in decided]
+    doubts = doubts_about(ledger, journal, open_rows)
+    return [(row, doubts[row.key]) for row in open_rows if row.key in doubts]
+
+
 def _row_entry(row: Row, machine_id: str, intents: Sequence[Intent], told: Sequence[Told], doubt: str) -> Json:
     state, reason = row_state(row, machine_id, intents, told)
     if doubt and state == "new" and not intents:

@@ -3,7 +3,7 @@
 
 import { get, logInByToken, path, post, rowsOf } from "./api.js";
 import { at, button, el, list, mark, own, plain, say, show } from "./dom.js";
-import { date, line, span, tone } from "./words.js";
+import { date, line, span, standing, tone } from "./words.js";
 
 const INSIDE = "a[href], button:not([disabled]), input:not([disabled]), select, textarea, [tabindex='0']";
 
@@ -175,6 +175,7 @@ function letter(page, answer) {
   const who = own("", "name");
   const about = el("p", "small dim");
   const state = el("span", "state");
+  const sender = el("span", "tag");
   const body = own("", "body");
   const receipts = el("ul", "small dim receipts");
   let shown = {};
@@ -182,7 +183,7 @@ function letter(page, answer) {
   const done = button("mark as done", () =>
     page.act("marked as done", () => post(path`/messages/${shown.id}/ack`, { outcome: "done", reason: "" })),
   );
-  const node = el("article", "letter", el("div", "head", who, state, el("span", "buttons", reply, done)), about, body, receipts);
+  const node = el("article", "letter", el("div", "head", who, sender, state, el("span", "buttons", reply, done)), about, body, receipts);
   return {
     node,
     fill(message) {
@@ -190,6 +191,10 @@ function letter(page, answer) {
       say(who, `${plain(message.from)} → ${(message.to ?? []).map(plain).join(", ")}`);
       say(state, message.state);
       mark(state, "data-tone", tone(message.state));
+      const [word, colour] = standing(message);
+      say(sender, word);
+      show(sender, word !== "");
+      mark(sender, "data-tone", colour);
       say(about, [message.subject, date(message.date), message.priority, message.type, message.id].filter(Boolean).map(plain).join(" · "));
       say(body, message.body);
       list(receipts, message.receipts ?? [], (one) => JSON.stringify([one.date, one.machine, one.agent, one.outcome]), receipt);
@@ -208,7 +213,8 @@ function receipt() {
     fill(one) {
       const by = one.agent ? `${plain(one.machine)}/${plain(one.agent)}` : plain(one.machine);
       const took = typeof one.seconds === "number" ? ` in ${span(one.seconds)}` : "";
-      say(node, `${plain(one.outcome)} by ${by}${took}${one.reason ? `: ${plain(one.reason)}` : ""} · ${date(one.date)}`);
+      const doubt = one.counts === false ? " (does not count)" : "";
+      say(node, `${plain(one.outcome)} by ${by}${doubt}${took}${one.reason ? `: ${plain(one.reason)}` : ""} · ${date(one.date)}`);
     },
   };
 }

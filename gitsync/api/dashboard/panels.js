@@ -2,7 +2,7 @@
 
 import { button, el, list, mark, own, plain, say, show } from "./dom.js";
 import { sparkline } from "./spark.js";
-import { ago, count, line, LEVELS, moment, ms, span, time, tone } from "./words.js";
+import { ago, count, line, LEVELS, moment, ms, span, standing, time, tone } from "./words.js";
 
 /** Make a word that wears the colour of a state. */
 function stateOf() {
@@ -300,10 +300,11 @@ export function thread(acts) {
     const since = el("span");
     const about = el("span", "small dim");
     const priority = el("span", "state");
+    const sender = el("span", "tag");
     let shown = null;
     const open = button("", () => acts.thread(shown.last.id));
     open.className = "link";
-    const node = el("li", "row", el("div", "head", state.node, priority, open), about, " ", el("span", "small dim", since));
+    const node = el("li", "row", el("div", "head", state.node, priority, open, sender), about, " ", el("span", "small dim", since));
     return {
       node,
       fill(row) {
@@ -313,6 +314,10 @@ export function thread(acts) {
         say(priority, last.priority);
         show(priority, last.priority === "urgent" || last.priority === "high");
         mark(priority, "data-tone", last.priority === "urgent" ? "bad" : "soso");
+        const [word, colour] = standing(last);
+        say(sender, word);
+        show(sender, word !== "");
+        mark(sender, "data-tone", colour);
         say(open, line(row.first.subject, 100) || "(no subject)");
         say(about, `${plain(last.from)} → ${(last.to ?? []).map(plain).join(", ")} · ${count(row.count, "message")} ·`);
         aging(since, last.date);

@@ -18,6 +18,20 @@ export function tone(state) {
   return ["FAILED", "BLOCKED", "failed", "refused", "dead", "error", "halted", "unhealthy"].includes(state) ? "bad" : "off";
 }
 
+const STANDING = {
+  verified: ["✓ verified", "good"],
+  unsigned: ["unsigned", "off"],
+  unknown_key: ["unknown key", "off"],
+  altered: ["✖ altered", "bad"],
+  revoked: ["✖ revoked key", "bad"],
+  forged: ["✖ forged", "bad"],
+};
+
+/** Say in words, and by a colour, what is known of who wrote a message; nothing where nothing was said about it. */
+export function standing(message) {
+  return Object.hasOwn(STANDING, message?.standing) ? STANDING[message.standing] : ["", "off"];
+}
+
 /** Write seconds: 850 ms, 3 s, 4 min, 2 h, 5 d. */
 export function span(seconds) {
   if (typeof seconds !== "number" || !Number.isFinite(seconds)) return "–";
