@@ -19,7 +19,7 @@ from gitsync.config.faults import fault
 from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_ERROR, EXIT_OK, EXIT_REFUSED, EXIT_TRY_LATER, GitsyncError
 from gitsync.git.repo import Mailbox
-from gitsync.inbox import Envelope, Ingest, candidates, doubts_about, fleet_view, ingest
+from gitsync.inbox import Envelope, Ingest, candidates, fleet_view, ingest, undecided
 from gitsync.inbox.evidence import of_commit
 from gitsync.inbox.trust import Trust
 from gitsync.ledger.journal import Journal
@@ -400,10 +400,8 @@ def blockers(opened: Opened) -> list[str]:
     for intent in opened.journal.intents(("uncertain", "held")):
         why = f": {intent.reason}" if intent.reason else ""
         found.append(f"message {intent.message_id} for {intent.agent or 'the inbox'} is {intent.state}{why}")
-    rows = opened.ledger.doubted() if opened.ledger.rules.watchful else []
-    decided = opened.journal.decided([row.key for row in rows])
-    doubts = doubts_about(opened.ledger, opened.journal, [row for row in rows if row.key not in decided])
-    found += [f"message {row.message.id} is held: {doubts[row.key]}" for row in rows if row.key in doubts]
+    doubts = undecided(opened.ledger, opened.journal)
+    found += [f"message {row.message.id} is held: {why}" for row, why in doubts]
     return [*opened.waiting(), *found]
 
 
