@@ -130,6 +130,8 @@ class Town:
         for reader in (self.one, self.two):
             reader.ledger.close()
         self.world.close()
+        # Python's own way to remove a folder fails on a thousand below each other, and so would pytest.
+        subprocess.run(["rm", "-rf", *(reader.computer.folder for reader in (self.one, self.two))], check=True)
 
     def settle(self) -> None:
         """Let both machines take what is on the branch."""
