@@ -6,6 +6,7 @@ to the user, is not tracked by git, and was put on the user's own list by ``gits
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,11 +30,15 @@ def find(start: Path | None = None) -> Path | None:
     known = places.registered()
     mailboxes = {entry.mailbox: entry.root for entry in known.values()}
     for folder in (here, *here.parents):
-        if places.settings_in(folder).exists() or folder in known:
+        if folder in mailboxes and folder not in known:
+            return mailboxes[folder]  # what stands in the branch is never settings, whatever it is called
+        if (places.settings_in(folder).exists() and not _within(folder, mailboxes)) or folder in known:
             return folder
-        if folder in mailboxes:
-            return mailboxes[folder]
     return None
+
+
+def _within(folder: Path, mailboxes: Container[Path]) -> bool:
+    return any(parent in mailboxes for parent in folder.parents)
 
 
 def load(start: Path | None = None, explicit: Path | None = None, *, last_valid: bool = False) -> Settings:
