@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gitsync
-from gitsync.protocol.blocks import BOM, Block, Free, content_hash, find, open_fence, parse, render
+from gitsync.protocol.blocks import BOM, Block, Free, content_hash, find, open_fence, parse, render, signed
 
 A = "01JD3WQ8Z6T4K9V2M5N7P0R3S8"
 B = "01JD3WQ8Z6T4K9V2M5N7P0R3S9"
@@ -25,6 +25,8 @@ PIECES = st.sampled_from(
         "<!-- msg nonsense -->",
         "<!-- /msg -->",
         "<!-- /msg sig=abc -->",
+        "<!-- /msg sshsig=QUJD -->",
+        "<!-- /msg  more=1 sshsig=QUJD== -->",
         "```",
         "```python",
         "~~~~",
@@ -44,6 +46,36 @@ PIECES = st.sampled_from(
 
 def blocks(data: bytes) -> list[tuple[str, bytes, bool]]:
     return [(s.id, s.inner, s.closed) for s in parse(data) if isinstance(s, Block)]
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("<!-- /msg -->", ""),
+        ("<!-- /msg sshsig=QUJD -->", "QUJD"),
+        ("<!-- /msg sshsig=QUI=-->  ", "QUI="),
+        ("<!--  /msg\tmore=1 sshsig=QUJD sshsig=REVG -->\r", "QUJD"),
+        ("<!-- /msg xsshsig=QUJD -->", ""),
+        ("<!-- /msg sshsig=QU*D -->", ""),
+        ("<!-- /msg sshsig= -->", ""),
+    ],
+)
+@pytest.mark.parametrize("last", ["", "\n"])
+def test_the_signature_in_an_end_line(end, expected, last):
+    (found,) = parse(f"<!-- msg {A} -->\nsshsig=REVG <!-- /msg sshsig=REVG\n{end}{last}".encode())
+    assert isinstance(found, Block)
+    assert found.closed
+    assert found.sshsig == expected
+    again = signed(found, "WFla")
+    assert parse(again)[0] == Block(again, A, found.inner, True)
+    assert parse(again)[0].sshsig == "WFla"
+
+
+def test_a_message_that_nothing_closes_has_no_signature():
+    (found,) = parse(f"<!-- msg {A} -->\ntext\n<!-- /msg sshsig=QUJD".encode())
+    assert isinstance(found, Block)
+    assert not found.closed
+    assert found.sshsig == ""
 
 
 def block(inner: str, name: str = A) -> str:
