@@ -57,6 +57,8 @@ class Server:
     """Run uvicorn on a socket that is already bound."""
 
     def __init__(self, app: ASGIApp, sock: socket.socket) -> None:
+        # What is no request is told to who sent it; in the log it would be a way to fill the disk.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         config = uvicorn.Config(
             app,
             loop="asyncio",

@@ -309,8 +309,9 @@ def test_b12_a_first_line_that_is_none(machine: Machine, line: str) -> None:
 
 
 def test_b12_lines_end_as_they_must(machine: Machine) -> None:
-    assert ask(machine, "GET /status HTTP/1.1", "Host: HOST", end=b"\r") in ([400], [])
-    assert ask(machine, "GET /status HTTP/1.1", "Host: HOST", end=b"\n\r") in ([400], [])
+    for end in (b"\n", b"\r", b"\n\r", b"\r\r\n"):
+        assert ask(machine, "GET /status HTTP/1.1", "Host: HOST", end=end) == [400]
+    assert ask(machine, "GET /status HTTP/1.1", "Host: HOST", b"X-A: b\nX-C: d") == [400]
 
 
 def test_b13_old_and_other_ways_to_ask(machine: Machine) -> None:
@@ -468,5 +469,7 @@ def test_b21_failures_show_nothing_of_the_inside(machine: Machine, raw: httpx.Cl
 def test_b22_the_log_keeps_no_secret_and_no_line_of_a_stranger(machine: Machine, raw: httpx.Client) -> None:
     raw.get("/none%0aERROR forged line", headers={"User-Agent": "forged\tagent", "X-A": "forged"})
     raw.post("/wake", headers={"Authorization": "Bearer forged-secret"})
+    assert ask(machine, "forged", "forged") == [400]
     assert "forged" not in machine.log
+    assert "Invalid HTTP" not in machine.log
     assert machine.token not in machine.log

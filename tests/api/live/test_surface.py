@@ -155,7 +155,20 @@ def test_bodies_that_are_no_json_or_too_large(machine: Machine, raw: httpx.Clien
 
 
 def test_the_description_is_true(machine: Machine, tmp_path: Path) -> None:
-    """Everything it allows is taken or refused in the shapes that it states; what it forbids is refused.
+    """Everything it allows is taken or refused in the shapes that it states; what it forbids is refused."""
+    described(machine, tmp_path, seed=1, examples=3)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_the_description_is_true_at_length(machine: Machine, tmp_path: Path, seed: int) -> None:
+    """The same with many more requests; run a seed again with `-m campaign -k 'at_length and SEED'`."""
+    described(machine, tmp_path, seed=seed, examples=100)
+
+
+def described(machine: Machine, folder: Path, *, seed: int, examples: int) -> None:
+    """Ask what the description allows and what it forbids: by example, at its edges, at random, and in sequence.
 
     Left out: what does not end (the events), what ends the process, and cycles, which take their time.
     """
@@ -164,9 +177,13 @@ def test_the_description_is_true(machine: Machine, tmp_path: Path) -> None:
         "--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run", f"{machine.url}/openapi.json",
         "--header", f"Authorization: Bearer {machine.token}",
         "--exclude-path", "/events", "--exclude-path", "/shutdown", "--exclude-path", "/sync",
-        "--max-examples", "3", "--seed", "1", "--generation-database", "none", "--phases", "examples,coverage,fuzzing",
+        "--max-examples", str(examples), "--seed", str(seed), "--generation-database", "none", "--mode", "all",
+        "--phases", "examples,coverage,fuzzing,stateful",
         "--request-timeout", "10", "--no-color",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=3000, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    phases = [line for line in done.stdout.splitlines() if line.strip().endswith(("Coverage", "Fuzzing", "Stateful"))]
+    assert all("\N{HEAVY CHECK MARK}" in line or "\N{WHITE HEAVY CHECK MARK}" in line for line in phases), phases
+    (folder / "said.txt").write_text(done.stdout)
     assert "ERROR" not in machine.log
