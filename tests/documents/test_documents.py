@@ -51,6 +51,7 @@ def test_links_lead_somewhere(document: Path) -> None:
         ("[limits]", tables.LIMITS),
         ("[dispatch]", tables.DISPATCH),
         ("[supervise]", tables.SUPERVISE),
+        ("[secrets]", tables.SECRETS),
         ("[log]", tables.LOG),
         ("[[agents]]", {key: None for kind in tables.AGENT.values() for key in kind}),
     ],
