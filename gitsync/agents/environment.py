@@ -21,6 +21,13 @@ NETWORK = (
 """What a client of a public API needs besides."""
 
 
+TOLD = ("GITSYNC_ID", "GITSYNC_KEY", "GITSYNC_THREAD", "GITSYNC_FROM", "GITSYNC_TYPE", "GITSYNC_ATTEMPT")
+"""What a command is told of its message; `GITSYNC_KEY` is what it and its children are found by."""
+
+MARK = "GITSYNC_INSTANCE"
+"""The variable by which a service is recognised after its gitsync was killed."""
+
+
 def process_environment() -> Mapping[str, str]:
     """Return the environment this process was started with."""
     return os.environ  # noqa: TID251 - see above

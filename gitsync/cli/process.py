@@ -10,6 +10,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from gitsync import clock
+from gitsync.agents.environment import MARK, TOLD
 from gitsync.cli.client import NoAnswer, Running, alive, connect, running
 from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import refuse_lost_clone
@@ -123,8 +124,11 @@ def _tell_agents(settings: Settings) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Let the process find this same program: it runs in another folder, where a relative path would lead astray."""
-    env = dict(os.environ)
+    """Let the process find this same program: it runs in another folder, where a relative path would lead astray.
+
+    What an agent was told of its message is not for it: started by one, it must not be taken for a part of that.
+    """
+    env = {name: value for name, value in os.environ.items() if name not in TOLD and name != MARK}
     if "PYTHONPATH" in env:
         env["PYTHONPATH"] = os.pathsep.join(
             str(Path(part).absolute()) for part in env["PYTHONPATH"].split(os.pathsep) if part

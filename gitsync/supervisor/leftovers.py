@@ -8,13 +8,11 @@ import hashlib
 import os
 import signal
 
+from gitsync.agents.environment import MARK
 from gitsync.agents.spec import AgentSpec
 from gitsync.supervisor import pids
 from gitsync.supervisor.program import Program
 from gitsync.supervisor.records import Mark, Records
-
-MARK = "GITSYNC_INSTANCE"
-"""The variable by which a program is recognised after its gitsync was killed."""
 
 
 def made(spec: AgentSpec) -> str:

@@ -138,7 +138,15 @@ def _numbered() -> list[Path]:
 
 def _said(*call: str) -> str:
     try:
-        done = subprocess.run(call, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=5, check=False)
+        done = subprocess.run(
+            call,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()

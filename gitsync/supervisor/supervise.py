@@ -14,11 +14,11 @@ from typing import Literal
 from gitsync import clock
 from gitsync.agents.answer import last_lines
 from gitsync.agents.bounds import Family, bounds_of, confined, watch
-from gitsync.agents.environment import BASICS, built
+from gitsync.agents.environment import BASICS, MARK, built
 from gitsync.agents.spec import AgentSpec
 from gitsync.errors import GitsyncError
 from gitsync.supervisor import pids, ports
-from gitsync.supervisor.leftovers import MARK, adopt, made
+from gitsync.supervisor.leftovers import adopt, made
 from gitsync.supervisor.output import Output
 from gitsync.supervisor.program import Program
 from gitsync.supervisor.records import Mark, Records

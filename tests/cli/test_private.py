@@ -35,8 +35,10 @@ start = ["/bin/sh", "-c", "echo said; sleep 60"]
 
 
 @pytest.fixture
-def loose(bare: Remote, make_computer: Make) -> Iterator[Computer]:
-    """A computer whose owner lets everybody write everything, with its process."""
+def loose(bare: Remote, make_computer: Make, monkeypatch: pytest.MonkeyPatch) -> Iterator[Computer]:
+    """A computer whose owner lets everybody write everything; its process is started from within an agent."""
+    monkeypatch.setenv("GITSYNC_KEY", "1_TO_2/X/agent")
+    monkeypatch.setenv("GITSYNC_INSTANCE", "X")
     one = make_computer(bare, "1")
     run(one, "init", "--id", "1", "--port", "0")
     one.settings(AGENTS)
@@ -61,6 +63,9 @@ def test_all_that_gitsync_writes_for_itself_is_for_its_user_alone(loose: Compute
         clock.sleep(0.05)
     pid = json.loads((loose.root / ".gitsync" / "daemon.json").read_text())["pid"]
     os.kill(pid, 0)
+    if Path("/proc/self/environ").exists():
+        seen = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        assert not [entry for entry in seen if entry.startswith((b"GITSYNC_KEY=", b"GITSYNC_INSTANCE="))]
     private = [loose.root / ".gitsync", loose.mailbox / ".git" / "gitsync", tmp_path / "xdg" / "gitsync"]
     found = [path for folder in private for path in (folder, *folder.rglob("*"))]
     names = {path.name for path in found}
