@@ -99,12 +99,11 @@ def _examine(ground: Ground, args: Namespace) -> list[Check]:
 
     def init() -> None:
         from gitsync.cli.joining import renew
+        from gitsync.cli.parser import build
         from gitsync.git.setup import find_repo
 
         assert ground.root is not None
-        options = ("id", "name", "role", "branch", "remote", "mailbox", "port", "url")
-        asked = Namespace(take_over=False, **dict.fromkeys(options))
-        renew(ground.root, find_repo(ground.root), asked)
+        renew(ground.root, find_repo(ground.root), build().parse_args(["init"]))
 
     return examine(ground, rebuild=rebuild, init=init)
 

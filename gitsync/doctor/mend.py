@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -21,6 +22,8 @@ from gitsync.doctor.values import Check, Fix
 from gitsync.errors import Conflict, GitsyncError, NotFound
 from gitsync.git.repo import Mailbox
 from gitsync.sync.lock import CloneLock
+
+log = logging.getLogger(__name__)
 
 FOLDER = "doctor"
 LIST = "manifest.json"
@@ -187,11 +190,15 @@ def _carry_out(ground: Ground, record: Record, name: str, fix: Fix) -> str:
             record.write()  # before anything changes: a kill from here on leaves a list to go back by
         for path in fix.aside:
             if os.path.lexists(path):
-                entry["files"].append(_moved(record, path))
+                row = {"path": str(path), "old": _look(path), "saved": _name(record), "moved": True}
+                entry["files"].append(row)
                 record.write()
+                _move(path, record.folder / str(row["saved"]))
         fix.act()
         _note(ground, entry)
-    except (GitsyncError, OSError, ValueError) as error:
+    except Exception as error:  # whatever it is: what was begun is taken back, and the other fixes get their turn
+        if not isinstance(error, GitsyncError | OSError):
+            log.exception("the fix of %s failed", name)
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         if changes and entry in record.entries:
             _note(ground, entry)
@@ -249,15 +256,12 @@ def _saved(record: Record, path: Path) -> Json:
     return row
 
 
-def _moved(record: Record, path: Path) -> Json:
+def _move(path: Path, target: Path) -> None:
     """Take a file or folder out of the way, as it is."""
-    row: Json = {"path": str(path), "old": _look(path), "saved": _name(record), "moved": True}
-    target = record.folder / row["saved"]
     try:
         path.rename(target)
     except OSError:
         shutil.move(path, target)  # another file system
-    return row
 
 
 def _name(record: Record) -> str:
@@ -286,12 +290,15 @@ def _moved_on(ground: Ground, record: Record, entry: Mapping[str, Any]) -> str:
     """Say what of an entry was changed since it was carried out; what was never begun has not changed."""
     for row in entry["files"]:
         now = _settled(_look(Path(row["path"])))
-        expected = [row["old"], row["new"]] if "new" in row else [row["old"], None]
-        if now not in map(_settled, expected):
-            return str(row["path"])
-        if row.get("moved") and row["old"]["kind"] == "folder" and now is not None:
+        kept = row["saved"] is not None and os.path.lexists(record.folder / row["saved"])
+        if kept and row.get("moved") and row["old"]["kind"] == "folder" and now is not None:
             return f"{row['path']} (there is another one now)"
-        if row["saved"] is not None and not os.path.lexists(record.folder / row["saved"]):
+        if now == _settled(row["old"]):
+            continue
+        # Of a fix that was killed nobody knows how far it came; what is there now is kept beside, as always.
+        if entry["state"] == "done" and now != _settled(row["new"]):
+            return str(row["path"])
+        if row["saved"] is not None and not kept:
             return f"{row['path']} (its copy is gone)"
     refs = _refs(ground, [row["ref"] for row in entry["refs"]])
     for row in entry["refs"]:
@@ -346,10 +353,7 @@ def _restore(record: Record, path: Path, row: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if row.get("moved"):
         _keep_aside(record, path)
-        try:
-            source.rename(path)
-        except OSError:
-            shutil.move(source, path)
+        _move(source, path)
         return
     data = source.read_bytes()
     _keep_aside(record, path)

@@ -197,6 +197,12 @@ def test_what_is_under_way(patient: Patient) -> None:
     assert document["state"] == "warn"
 
 
+def test_a_text_that_is_held_back(patient: Patient) -> None:
+    patient.computer("send", "2", "The key", "-m", "token = ghp_" + "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx2")
+    found = patient.check("quarantine")
+    assert (found["state"], "gitsync release" in found["remedy"]) == ("warn", True)
+
+
 def test_a_mass_deletion_waits(patient: Patient) -> None:
     for number in range(6):
         patient.computer.ok("send", "2", f"Number {number}", "-m", "x")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Computer, gitsync
 from tests.doctor.conftest import Patient, named
-from tests.remotes import Person, run_git
+from tests.remotes import GitHttpServer, Person, run_git
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ def test_what_a_broken_journal_still_says_is_sent(patient: Patient) -> None:
     document = patient.examine("--fix")
     assert named(document, "journal")["state"] == "ok"
     with contextlib.closing(sqlite3.connect(journal)) as conn:
-        kept = [row[0] for row in conn.execute("SELECT ident FROM ops WHERE state = 'pending'")]
+        kept = [row[0] for row in conn.execute("SELECT ident FROM ops WHERE state = 'pending' AND kind = 'message'")]
     assert len(kept) >= len(idents) // 2
     assert set(kept) <= set(idents)
     assert patient.computer.ask("sync")["state"] == "ok"
@@ -247,6 +251,73 @@ def test_a_lost_clone_is_cloned_again(patient: Patient) -> None:
     refused = patient.run("--undo", document["undo"])
     assert refused.code == 1
     assert "another one" in refused.err
+
+
+def test_an_init_that_was_killed(patient: Patient) -> None:
+    """A real one, ended by kill -9 while the remote keeps it waiting; `init` can then be done again."""
+    root = patient.root.with_name("second")
+    with GitHttpServer(patient.remote.path.parent) as server:
+        server.hang = True
+        root.mkdir()
+        run_git("init", "-q", cwd=root)
+        run_git("remote", "add", "origin", f"{server.url}/{patient.remote.path.name}", cwd=root)
+        call = [sys.executable, "-m", "gitsync", "init", "--id", "2", "--port", "0"]
+        with subprocess.Popen(call, cwd=root, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+            deadline = time.monotonic() + 20
+            while not (root / ".gitsync/new-clone/.git/config").exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            os.killpg(process.pid, signal.SIGKILL)
+        assert gitsync("doctor", "--offline", cwd=root).code == 1
+        server.hang = False
+        assert gitsync("init", "--id", "2", "--port", "0", cwd=root).code == 0
+        document = Patient(Computer(root, "2"), patient.remote).examine()
+        assert named(document, "clone")["state"] == "ok"
+
+
+def test_a_fix_that_was_killed_can_be_undone(patient: Patient) -> None:
+    """The list is on disk before anything changes: what was begun is put back, what was not is left."""
+    from gitsync.doctor import mend
+    from gitsync.doctor.ground import survey
+    from gitsync.doctor.values import Check, Fix
+
+    first, second = patient.state / "token", patient.git_dir / "index.lock"
+    before = first.read_bytes()
+    _old(second, b"held")
+
+    def killed() -> None:
+        first.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    fix = Fix(says="mend", touches=(first,), aside=(second,), act=killed)
+    ground = survey(patient.root, running=lambda _: None, offline=True)
+    with pytest.raises(KeyboardInterrupt):
+        mend.mend(ground, [Check(name="x", state="fail", what="x", fix=fix)])
+    (stamp,) = mend.runs(ground)
+    assert (first.read_bytes(), second.exists()) == (b"half", False)
+    assert patient.run("--undo", stamp).code == 0
+    assert (first.read_bytes(), second.read_bytes()) == (before, b"held")
+    assert any(path.read_bytes() == b"half" for path in (patient.private / "doctor" / stamp).glob("undone-*"))
+
+
+def test_a_fix_that_fails_is_taken_back_at_once(patient: Patient) -> None:
+    from gitsync.doctor import mend
+    from gitsync.doctor.ground import survey
+    from gitsync.doctor.values import Check, Fix
+
+    file, lock = patient.state / "token", patient.git_dir / "index.lock"
+    before = file.read_bytes()
+    _old(lock, b"held")
+
+    def fall() -> None:
+        file.write_bytes(b"half")
+        raise OSError("the disk is gone")
+
+    fix = Fix(says="mend", touches=(file,), aside=(lock,), act=fall)
+    ground = survey(patient.root, running=lambda _: None, offline=True)
+    stamp, done = mend.mend(ground, [Check(name="x", state="fail", what="x", fix=fix)])
+    assert (stamp, done[0].failed) == (None, "the disk is gone")
+    assert (file.read_bytes(), lock.read_bytes()) == (before, b"held")
 
 
 def test_a_rewritten_remote_is_for_a_person_to_judge(patient: Patient, tmp_path: Path) -> None:
