@@ -18,7 +18,7 @@ from gitsync import clock
 from gitsync.cli.client import connect
 from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import machine
-from gitsync.cli.terminal import clean_line, print_json, say
+from gitsync.cli.terminal import clean_line, note, plural, print_json, say
 from gitsync.errors import EXIT_OK, GitsyncError
 
 if TYPE_CHECKING:
@@ -59,13 +59,15 @@ def import_all(args: Namespace) -> int:
                     "problems": [{"line": p.line, "rule": p.rule, "text": p.text} for p in reading.problems],
                 }
             )
-        _enqueue(opened, fresh)
+        held = _enqueue(opened, fresh)
     client = connect(settings)
     if client is not None:
         client.wake()
     if args.json:
         print_json(reports)
         return EXIT_OK
+    if held:
+        note(f"{plural(held, 'file')} kept back for a secret in it: gitsync quarantine")
     for report in reports:
         say(f"{report['file']}: {report['imported']} of {report['messages']} messages imported")
         for problem in report["problems"]:
@@ -119,7 +121,7 @@ def _message(found: Found, file: Path) -> tuple[Message, tuple[str, str, str]]:
     )
 
 
-def _enqueue(opened: Opened, fresh: dict[tuple[str, str, str], list[Message]]) -> None:
+def _enqueue(opened: Opened, fresh: dict[tuple[str, str, str], list[Message]]) -> int:
     """Queue one new archive file for each month and pair."""
     from gitsync.ledger.values import Op
     from gitsync.protocol.edit import append
@@ -138,7 +140,7 @@ def _enqueue(opened: Opened, fresh: dict[tuple[str, str, str], list[Message]]) -
         for message in sorted(messages, key=lambda one: one.id):
             data = append(data, write(message), path=path)
         ops.append(Op("import", path, "", data or b""))
-    opened.journal.enqueue_many(ops)
+    return opened.journal.enqueue_many(ops).count(0)
 
 
 def _taken_paths(opened: Opened) -> set[str]:

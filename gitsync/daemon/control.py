@@ -18,7 +18,7 @@ from gitsync.daemon.process import Process
 from gitsync.daemon.sending import Sending, sent
 from gitsync.errors import NotFound
 from gitsync.inbox import ack, approvals_view, inbox_view, messages_view, release, show_view, take, thread_view
-from gitsync.machine import computers_document, own_state, status_document, sync_document
+from gitsync.machine import computers_document, kept_back, own_state, status_document, sync_document
 from gitsync.outbox import reply
 from gitsync.protocol.message import Message
 from gitsync.sync.engine import Request
@@ -184,6 +184,8 @@ class ProcessControl:
             }
             for one in refused
         ]
+        kept = await self._reading(journal.held)
+        found += [{"kind": "message", "text": kept_back(one), "id": one.id} for one in kept]
         approvals = await self._reading(partial(approvals_view, process.opened.ledger, journal))
         return {"blockers": found, "approvals": approvals}
 

@@ -9,7 +9,7 @@ from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
 from gitsync.ledger.quarantine import hold, in_text
 from gitsync.ledger.values import Attempt, Op, Parked, seal
-from gitsync.secrets.scan import Secrets
+from gitsync.secrets.scan import Secrets, fingerprint
 from gitsync.signing.signer import Signer
 
 KEPT_LANDED = 256
@@ -190,7 +190,9 @@ def add_ops(conn: Connection, ops: Sequence[Op], signer: Signer | None, secrets:
         if secrets is not None and op.kind in ("message", "import") and (found := secrets.find(op.payload)):
             message = op.kind == "message"
             found = in_text(op.payload, found) if message else found
-            hold(conn, op.ident if message else clock.new_id(), op.kind, op.to or op.ident, found, op.payload, ops=[op])
+            ident = op.ident if message else clock.new_id()
+            same = "" if message else f"import:{op.ident}:{fingerprint(op.payload)}"
+            hold(conn, ident, op.kind, op.to or op.ident, found, op.payload, same=same, ops=[op])
             numbers.append(0)
             continue
         op = seal(op, signer)

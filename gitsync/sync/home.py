@@ -89,6 +89,10 @@ class Home:
         found: dict[str, list[Finding]] = {}
         data: dict[str, bytes] = {}
         for commit in own:
+            said = commit.message.encode("utf-8", "surrogateescape")
+            words = f"the message of commit {commit.sha[:10]}"
+            if news := self._new(words, said, (None, None), rows):
+                found[words], data[words] = news, said
             old = self._mailbox.commit(commit.parents[0]).tree if commit.parents else None
             for change in self._mailbox.changed(old, commit.tree):
                 if change.new is None or not change.new.is_file:

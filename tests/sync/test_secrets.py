@@ -15,9 +15,7 @@ OTHER = TOKENS["Slack token"]
 
 def leaked(world: World, secret: str = TOKEN) -> bool:
     """Say whether a secret is in anything that the remote holds, in whatever commit."""
-    objects = world.remote.git("rev-list", "--objects", "--all").split("\n")
-    names = [line.split(" ", 1)[0] for line in objects if line]
-    return any(secret in world.remote.git("cat-file", "-p", name) for name in names)
+    return secret in world.remote.git("cat-file", "--batch-all-objects", "--batch")
 
 
 @pytest.fixture
@@ -188,6 +186,19 @@ def test_a_released_commit_goes_as_it_is_with_a_word_behind_it(world: World, one
     assert "[1] release what was kept back" in world.remote.git("log", "-1", "--format=%s", "coordination")
     assert one.sync().state == "ok"
     assert one.git("status", "--porcelain").strip() == ""
+
+
+def test_the_message_of_a_commit_is_looked_at_too(world: World, one: Computer) -> None:
+    one.write("notes.md", "# Notes\n\nFirst.\n\nSecond.\n")
+    one.git("commit", "-q", "-a", "-m", f"use {TOKEN}")
+    one.sync()
+    assert not leaked(world)
+    (held,) = one.journal.held()
+    assert held.place.startswith("the message of commit ")
+    one.git("commit", "-q", "--amend", "-m", "use the key from the keyring")
+    one.sync()
+    assert "Second." in tip(world, "notes.md")
+    assert one.journal.held() == []
 
 
 def test_a_second_key_beside_a_released_one_is_kept_back(world: World, one: Computer) -> None:
