@@ -19,6 +19,7 @@ from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.protocol.message import Message
 from gitsync.routing import INBOX
+from gitsync.verifying import holds_back
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,11 @@ class Threads:
         return await asyncio.to_thread(lambda: {ident: self._read(ident) for ident in wanted})
 
     def _read(self, ident: str) -> list[Message]:
-        rows = [row.message for row in self._ledger.thread(ident) if not row.withdrawn and not row.quarantined]
+        found = [row for row in self._ledger.thread(ident) if not row.withdrawn and not row.quarantined]
+        gone = self._journal.gone([row.key for row in found])
+        # What would be held itself must not reach an agent as what was said before, either.
+        of_text = self._ledger.rules.of_text
+        rows = [row.message for row in found if row.key in gone or not holds_back(of_text(row.sender), row.standing)]
         here = [local.message for local in self._journal.locals(thread=ident, newest=_LOCALS)]
         known = {message.id for message in rows}
         return rows + [message for message in here if message.id not in known]

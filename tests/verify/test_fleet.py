@@ -23,11 +23,14 @@ from tests.daemon.conftest import (  # noqa: F401 - fixtures
 from tests.daemon.test_running import ECHO, start
 from tests.remotes import Remote
 
-REQUIRE = ECHO + """
+REQUIRE = (
+    ECHO
+    + """
 [[policy]]
 from = "1"
 verify = "require"
 """
+)
 
 
 def intrude(bare: Remote, folder: Path) -> str:
