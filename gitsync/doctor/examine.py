@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gitsync import clock
-from gitsync.doctor import clone, far, host, life, own, rooms, stores
+from gitsync.doctor import clone, far, host, kept, life, own, rooms, stores
 from gitsync.doctor.ground import Ground
 from gitsync.doctor.values import Check, first_line
 from gitsync.errors import GitsyncError
@@ -91,7 +91,7 @@ def examine(ground: Ground, *, rebuild: Callable[[], None], init: Callable[[], N
     )
     runs = [
         local,
-        _Run("objects", [("objects", lambda: clone.objects(ground))]),
+        _Run("objects", [("objects", lambda: kept.objects(ground))]),
         _Run("remote", [("remote", lambda: far.checks(ground))]),
         _Run("agents", [("agents", lambda: life.agents(ground))]),
     ]
