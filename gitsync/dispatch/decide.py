@@ -155,12 +155,16 @@ def decide(
 
 
 def _doubted(envelope: Envelope, agent: str, settings: DispatchSettings) -> Settle | None:
-    """Hold a message that this agent may not have as long as its sender is not verified."""
-    names = (envelope.sender, author(envelope))
-    if envelope.let_go or not holds_back(settings.rules.of(names, agent, envelope.message.type), envelope.standing):
+    """Hold a message that this agent may not have as long as its sender is not verified.
+
+    This machine's own messages to itself are not asked: who asked for a task was, before it became one.
+    """
+    if envelope.local or envelope.let_go:
         return None
-    why = objection(envelope.standing, envelope.sender, envelope.message.id)
-    return Settle(agent, "held", why, doubted=True)
+    level = settings.rules.of((envelope.sender, author(envelope)), agent, envelope.message.type)
+    if not holds_back(level, envelope.standing):
+        return None
+    return Settle(agent, "held", objection(envelope.standing, envelope.sender, envelope.message.id), doubted=True)
 
 
 def _harmless(spec: AgentSpec) -> bool:

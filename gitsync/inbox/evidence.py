@@ -33,6 +33,12 @@ def of_block(block: Block, owner: str, to: str) -> str:
     return _proved(text, sshsig.MESSAGE, message_payload(owner, to, block.id, block.inner))
 
 
+def claimed(block: Block) -> str:
+    """Say what the signature in the end line would prove if it held; cheap, because nothing is checked."""
+    key = sshsig.claimed_key(sshsig.from_text(block.sshsig) or b"")
+    return ALTERED if key is None else f"{sshsig.MESSAGE} {key}"
+
+
 def of_receipt(machine: str, line: str) -> str:
     """Say what the signature behind a receipt proves; `machine` is that of the path."""
     bare, text = split_signature(line)

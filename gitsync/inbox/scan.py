@@ -8,7 +8,7 @@ from typing import cast
 
 from gitsync import clock
 from gitsync.git.repo import Change, Commit, Mailbox
-from gitsync.inbox.evidence import of_block, of_bringer, of_receipt
+from gitsync.inbox.evidence import claimed, of_block, of_bringer, of_receipt
 from gitsync.inbox.header import IMPORTED, hear
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.values import Batch, KnownText, MachinePage, Row, Told, Trouble, message_key
@@ -203,7 +203,7 @@ class Scan:
                     if row is not None and not variant:
                         known[key] = KnownText(content, path, False, row.evidence, row.standing)
                 else:
-                    if segment.sshsig and old.evidence in ("", ALTERED):
+                    if old.standing != VERIFIED and segment.sshsig and claimed(segment) != old.evidence:
                         old = self._prove(segment, key, owner, to, old, batch)
                     if old.path != path or old.withdrawn:
                         batch.moved[key] = (path, place.kind == "archive")
@@ -229,11 +229,11 @@ class Scan:
         return variant or (old.standing == VERIFIED != row.standing)
 
     def _prove(self, block: Block, key: str, owner: str, to: str, old: KnownText, batch: Batch) -> KnownText:
-        """Look at the signature of a text that was met before without a good one: a copy came first, or lost it."""
+        """Look at the signature of a text that was met before with another one, or none: a copy came first."""
         evidence = of_block(block, owner, to)
-        if evidence in ("", ALTERED):
-            return old
         standing = self.book.judge(owner, evidence)
+        if evidence in ("", ALTERED) or (standing != VERIFIED and old.evidence not in ("", ALTERED)):
+            return old
         batch.proved[key] = (old.content, evidence, standing)
         return replace(old, evidence=evidence, standing=standing)
 

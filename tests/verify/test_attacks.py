@@ -261,6 +261,17 @@ def test_a_signature_that_was_stripped_makes_it_unsigned_until_it_is_back(town: 
     town.rebuilt_is_the_same()
 
 
+def test_somebody_who_signs_the_text_of_another_first_gains_nothing(town: Town, one: PrivateKey) -> None:
+    message = town.branch.message("1", "2/worker")
+    town.put(TO_ME, town.block(message, town.key("a stranger's")))
+    town.act()
+    assert (town.standing(message), town.given()) == ("unknown_key", [])
+    town.branch.commit({TO_ME: town.block(message, one)})
+    town.act()
+    assert (town.standing(message), town.given_ids()) == ("verified", [message.id])
+    town.rebuilt_is_the_same()
+
+
 def test_stripping_what_was_verified_changes_nothing(town: Town, one: PrivateKey) -> None:
     message = town.send("1", "2/worker", one)
     town.read()

@@ -42,6 +42,8 @@ def test_a_person_can_let_a_task_go(town: Town) -> None:
     town.let_go(message)
     take(town)
     assert len(town.journal.tasks(limit=9)) == 1
+    town.act()
+    assert [(one["body"], one["verified"]) for one in town.given()] == [("build it", False)]
 
 
 def test_what_carries_a_task_stands_as_what_asked_for_it(town: Town) -> None:
