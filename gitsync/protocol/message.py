@@ -142,12 +142,16 @@ def _read_inner(message_id: str, inner: bytes) -> Message:
     if blank or not (heading == b"##" or heading.startswith(b"## ")):
         raise ValueError("no subject where it belongs")
     fields: list[tuple[str, str]] = []
-    while rest.startswith(b"- **"):
-        line, _, rest = rest.partition(b"\n")
+    at = 0
+    while rest.startswith(b"- **", at):
+        end = rest.find(b"\n", at)
+        end = len(rest) if end < 0 else end
+        line, at = rest[at:end], end + 1
         match = _FIELD.fullmatch(line.decode("utf-8", "surrogateescape"))
         if match is None:
             raise ValueError("not a field")
         fields.append((match[1], match[2] or ""))
+    rest = rest[at:]
     body = b""
     if rest:
         if len(rest) < 3 or rest[:1] != b"\n" or rest[-1:] != b"\n":
