@@ -10,6 +10,10 @@ from gitsync.protocol.message import read
 from gitsync.protocol.reader import read_file
 
 
+_LOOKED_AT = 512 << 10
+"""Bytes read anew for the texts of one file: each costs the whole file. Beyond them lint reports the text."""
+
+
 def followed(data: bytes) -> dict[str, bytes]:
     """Give the hand-written messages of a file with text directly below that may belong to them, and that text.
 
@@ -39,8 +43,9 @@ def extended(data: bytes, path: str, ids: Collection[str]) -> tuple[bytes, tuple
     would change anything else in the file is left where it is.
     """
     moved: list[str] = []
-    for ident in followed(data):
-        if ident in ids and (longer := _extended(data, path, ident)) is not None:
+    wanted = [ident for ident in followed(data) if ident in ids]
+    for ident in wanted[: max(4, _LOOKED_AT // max(1, len(data)))]:
+        if (longer := _extended(data, path, ident)) is not None:
             data = longer
             moved.append(ident)
     return data, tuple(moved)
