@@ -6,6 +6,7 @@ Only names that are not on the branch are ever asked about: a tracked file is ne
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -72,24 +73,21 @@ def parse_rules(text: str, folder: str = "") -> tuple[Rule, ...]:
 def ignored(path: str, rules: tuple[Rule, ...]) -> bool:
     """Say whether a file's path is ignored: itself, or a folder that holds it. The last rule wins."""
     parts = path.split("/")
-    for depth in range(1, len(parts) + 1):
-        is_folder = depth < len(parts)
-        verdict = False
-        for rule in rules:
-            if (is_folder or not rule.folders_only) and _fits(rule.names, parts[:depth]):
-                verdict = not rule.negated
-        if verdict:
-            return True
-    return False
+    verdicts = [False] * len(parts)
+    for rule in rules:
+        for depth in _fits(rule.names, parts):
+            if depth < len(parts) or not rule.folders_only:
+                verdicts[depth - 1] = not rule.negated
+    return any(verdicts)
 
 
-def _fits(names: tuple[tuple[Mark, ...] | None, ...], parts: list[str]) -> bool:
-    """Match a path name by name; what could stand where is followed all at once, so that no pattern takes long.
+def _fits(names: tuple[tuple[Mark, ...] | None, ...], parts: list[str]) -> Iterator[int]:
+    """Match a path name by name; give how many of its names fit the whole pattern, each time they do.
 
-    Anybody who can push may write the pattern.
+    What could stand where is followed all at once, so that no pattern takes long: anybody who can push may write it.
     """
     places = _passed(names, {0})
-    for part in parts:
+    for depth, part in enumerate(parts, start=1):
         after = {place for place in places if place < len(names) and names[place] is ANY_DEPTH}
         for place in places:
             marks = names[place] if place < len(names) else None
@@ -97,8 +95,9 @@ def _fits(names: tuple[tuple[Mark, ...] | None, ...], parts: list[str]) -> bool:
                 after.add(place + 1)
         places = _passed(names, after)
         if not places:
-            return False
-    return len(names) in places
+            return
+        if len(names) in places:
+            yield depth
 
 
 def _passed(names: tuple[tuple[Mark, ...] | None, ...], places: set[int]) -> set[int]:
