@@ -18,7 +18,7 @@ PIP      = $$($(BIN)/python -c 'import pip' 2>/dev/null && echo "$(BIN)/python -
 	--disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser lint bench corpus faults faults-full soak locks wheel clean
+.PHONY: help run test browser lint bench corpus faults faults-full fuzz soak locks wheel clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -59,6 +59,9 @@ faults-full: $(READY_DEV)  ## the whole campaign, for hours: kill -9 at every po
 	$(BIN)/python -m tests.campaign.report --last
 
 FAULTS = -n auto --maxprocesses 8 --dist worksteal --timeout 7200
+
+fuzz: $(READY_DEV)  ## what reads bytes of others, with INPUTS=1000000 hostile inputs over all targets (TARGET=reader: that one)
+	@$(BIN)/python -m tests.fuzz.run $(TARGET) --inputs $(or $(INPUTS),100000) --seed $(or $(SEED),1) $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
 soak: $(READY_DEV)  ## thousands of cycles, with SEEDS=20 seeds
 	GITSYNC_SEEDS=$(or $(SEEDS),20) $(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)

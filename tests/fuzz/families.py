@@ -76,6 +76,9 @@ FAMILIES: Mapping[str, Callable[[int], bytes]] = {
     "fields": _repeat("**K:** v\n"),
     "fields in a line": _repeat("**K:** v "),
     "a block": lambda n: _block(_ID, "x\n" * (n // 2)).encode(),
+    "a header": lambda n: _block(
+        _ID, "## x\n\n- **From:** 1\n- **To:** 2\n" + "".join(f"- **F{i}:** v\n" for i in range(n // 13)) + "\ntext"
+    ).encode(),
     "blocks": _numbered("<!-- msg {0} -->\n## S\n\n- **From:** 1\n\ntext {1}\n<!-- /msg -->\n\n"),
     "blocks and text": _numbered("<!-- msg {0} -->\nx {1}\n<!-- /msg -->\ntext below\n"),
     "unclosed blocks": _numbered("<!-- msg {0} -->\nx {1}\n"),

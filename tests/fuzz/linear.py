@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from gitsync.protocol import blocks, edit, follow_up, receipts, status
 from gitsync.protocol.lint import lint
@@ -100,11 +100,14 @@ READERS: Mapping[str, Callable[[bytes], object]] = {
 }
 
 
-def measured(size: int, *, patience: float = 3.0) -> Iterator[tuple[str, str, float, float]]:
+def measured(
+    size: int, readers: Iterable[str] = READERS, *, patience: float = 3.0
+) -> Iterator[tuple[str, str, float, float]]:
     """Give reader, family, and the seconds at `size` and at four times of it; what is hopeless already is not tried."""
     for family, make in FAMILIES.items():
         small, large = make(size), make(size * STEPS)
-        for name, reader in READERS.items():
+        for name in readers:
+            reader = READERS[name]
             first = _time(reader, small)
             second = _time(reader, large) if first < patience else float("inf")
             if second > SHORT and second > STEEP * first:  # again: something else may have run meanwhile

@@ -157,7 +157,7 @@ def _only_wrapped(side: bytes, version: tuple[str, str], base: bytes | None) -> 
 
 
 def _lines(data: bytes) -> set[bytes]:
-    return {b"", *(line.removeprefix(blocks.BOM).rstrip(b" \t\r\x0b\x0c") for line in data.split(b"\n"))}
+    return {b"", *(line.replace(blocks.BOM, b"").rstrip(b" \t\r\x0b\x0c") for line in data.split(b"\n"))}
 
 
 def _no_line_lost(base: bytes, sides: tuple[bytes, ...], out: bytes) -> None:
