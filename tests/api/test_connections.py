@@ -166,8 +166,16 @@ def test_who_may_read_without_the_token(
 
 
 @pytest.mark.skipif(not peers.tells(), reason="this system does not tell whose a connection is")
+@pytest.mark.parametrize("way", ["asked", "read"])
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["v4", "v6"])
-def test_the_system_tells_whose_a_connection_is(family: socket.AddressFamily) -> None:
+def test_the_system_tells_whose_a_connection_is(
+    family: socket.AddressFamily, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def filtered(*_: object) -> None:
+        raise PermissionError
+
+    if way == "read":
+        monkeypatch.setattr(peers, "_asked", filtered)
     host = "127.0.0.1" if family == socket.AF_INET else "::1"
     with socket.socket(family) as server, socket.socket(family) as client:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitsync.config.units import parse_duration, parse_size
+from gitsync.config.units import parse_duration, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,16 @@ def test_sizes(text: str, count: int) -> None:
 def test_no_sizes(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("60/h", (60, 3600)), ("5/m", (5, 60)), (" 100 / 1d ", (100, 86400)), ("1/30s", (1, 30))]
+)
+def test_rates(text: str, rate: tuple[int, float]) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "60", "/h", "0/h", "-1/h", "60/", "60/x", "60/h/m", "6.5/h", "²/h", "60/0"])
+def test_no_rates(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a"):
+        parse_rate(text)
