@@ -222,7 +222,7 @@ class Engine:
                 run.later.append(0.0)
             run.changed = run.changed or bool(placed.paths)
             if run.local != tip:
-                self._known.bringing(tip)
+                self._known.bringing(run.local, tip)
                 self._mailbox.move_index(old, new)
                 self._fault("6-index")
                 if not self._mailbox.move_ref(self._mailbox.local_ref, tip, run.local):

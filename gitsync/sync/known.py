@@ -64,8 +64,15 @@ class Known:
             self.materialised = commit
             self._journal.set_meta("materialised", commit)
 
-    def bringing(self, commit: str) -> None:
-        """Note that the local branch is about to be moved there by us."""
+    def bringing(self, local: str | None, commit: str) -> None:
+        """Note that the index and the local branch are about to be moved there by us; FolderPaused.
+
+        Where that was cut off before, the index may have gone ahead of the branch: it is brought back first. Else what
+        it holds looks as if a person had staged it, stays behind for good, and their next commit takes back messages.
+        """
+        ahead = self._journal.meta("bringing")
+        if ahead is not None and ahead not in (local, self.materialised) and self._mailbox.has(ahead):
+            self._mailbox.move_index(self.tree(ahead), self.tree(local))
         self._journal.set_meta("bringing", commit)
 
     def brought(self, local: str | None) -> None:
