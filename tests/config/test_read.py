@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.cli.firstconfig import first_config
+from gitsync.cli.firstconfig import PRESETS, first_config
 from gitsync.config.read import parse_settings
 from gitsync.config.settings import Settings
 from gitsync.errors import ConfigError
@@ -175,6 +175,11 @@ MISTAKES = [
         HEAD + AGENT + '[[policy]]\nfrom = "2"\nagents = ["aa"]\n', 8, "no 'aa'", "'a'", id="policy for nobody"
     ),
     pytest.param(HEAD + "[[policy]]\nagents = []\n", 3, "policy.from is missing", "", id="policy from nobody"),
+    pytest.param(HEAD + '[limits]\nper_sender = "60"\n', 4, "a rate such as", "", id="rate"),
+    pytest.param(HEAD + '[limits]\nper_sender = "60/2d"\n', 4, "at most of a day", "", id="rate of two days"),
+    pytest.param(HEAD + "[limits]\ndaily = -1\n", 4, "a whole number from 0", "", id="daily"),
+    pytest.param(HEAD + '[api]\nreads = "all"\n', 4, "one of open, user, token", "", id="reads"),
+    pytest.param(HEAD + AGENT + 'memory = "1KB"\n', 6, "a size from 1048576", "", id="memory"),
     pytest.param(HEAD + '[agents]\nname = "a"\n', 3, "[[agents]]", "", id="table for a list"),
     pytest.param('machine = "1"\n', 1, "must be a table", "", id="text for a table"),
 ]
@@ -203,10 +208,16 @@ def test_tasks_and_routes_for_each() -> None:
     assert (settings.tasks.retries, settings.tasks.deadline, settings.tasks.queue_limit) == (2, 7200.0, 1000)
 
 
-def test_what_init_writes_is_valid_when_all_of_it_is_used() -> None:
-    data = first_config(ident="1", name="", role="", remote="origin", branch="b", mailbox=None, port=None).decode()
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_init_writes_is_valid_when_all_of_it_is_used(preset: str) -> None:
+    data = first_config(
+        ident="1", name="", role="", remote="origin", branch="b", mailbox=None, port=None, preset=preset
+    ).decode()
     lines = [re.sub(r"^# (?=\[|[a-z_]+ = )", "", line) for line in data.splitlines()]
     settings = read("\n".join(lines))
     assert len(settings.agents) == 4
+    assert settings.limits.daily > 0
+    assert settings.limits.per_sender is not None
+    assert settings.agents[1].memory == 2 << 30
     assert set(settings.routes) >= {"bug_fix", "deployment", "general"}
     assert settings.route_all == {"deployment"}
