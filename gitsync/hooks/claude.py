@@ -24,7 +24,8 @@ _UNSAFE = re.compile(
 )
 # Tags by which programs around a model tell it who speaks. Claude Code itself puts what a hook says between such ones.
 _TAG = re.compile(
-    r"<(?=\s*/?\s*(?:antml:|[a-z]+[-_ ]reminder|system|user|human|assistant|developer|function|tool|invoke|parameter|\|))",
+    r"<(?=\s{0,9}/?\s{0,9}"
+    r"(?:antml:|[a-z]{1,20}[-_ ]reminder|system|user|human|assistant|developer|function|tool|invoke|parameter|\|))",
     re.IGNORECASE,
 )
 

@@ -9,7 +9,6 @@ from gitsync.protocol.blocks import Block, Free, parse
 from gitsync.protocol.message import read
 from gitsync.protocol.reader import read_file
 
-
 _LOOKED_AT = 512 << 10
 """Bytes read anew for the texts of one file: each costs the whole file. Beyond them lint reports the text."""
 

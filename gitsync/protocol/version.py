@@ -100,8 +100,8 @@ def load(data: bytes, known: dict[bytes, Letter] | None = None) -> FileVersion:
 def render(version: FileVersion) -> bytes:
     """Put a file together again, so that every message in it is read as one.
 
-    Before a message an open code fence is closed, and between an unclosed message and text its end line is added; before
-    another message too, where a fence that is open in the first would make the second a part of it.
+    Before a message an open code fence is closed, and between an unclosed message and text its end line is added;
+    before another message too, where a fence that is open in the first would make the second a part of it.
     """
     out: list[bytes] = [BOM] if version.bom else []
     fence = FenceState()

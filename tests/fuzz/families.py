@@ -93,9 +93,16 @@ FAMILIES: Mapping[str, Callable[[int], bytes]] = {
     "a reason": lambda n: f"- 2026-11-20T06:45:12Z · {_ID} · from 1 · done — {'<!-- sshsig= ' * (n // 13)}".encode(),
     "status starts": _repeat("<!-- status -->\n"),
     "a status without an end": lambda n: b"<!-- status -->\n" + b"- a\n\n" * (n // 5),
-    "agents": lambda n: b"<!-- status -->\n| agent | kind | state | specialty | types | queue |\n|---|---|---|---|---|---|\n"
-    + b"".join(b"| a%d | x | online | | | 1 |\n" % i for i in range(n // 28)) + b"<!-- /status -->\n",
-    "blockers": lambda n: b"<!-- status -->\n- **Blockers:**\n" + b"".join(b"  - b %d\n" % i for i in range(n // 10)) + b"<!-- /status -->\n",
+    "agents": lambda n: (
+        b"<!-- status -->\n| agent | kind | state | specialty | types | queue |\n|---|---|---|---|---|---|\n"
+        + b"".join(b"| a%d | x | online | | | 1 |\n" % i for i in range(n // 28))
+        + b"<!-- /status -->\n"
+    ),
+    "blockers": lambda n: (
+        b"<!-- status -->\n- **Blockers:**\n"
+        + b"".join(b"  - b %d\n" % i for i in range(n // 10))
+        + b"<!-- /status -->\n"
+    ),
     "one cell": lambda n: b"<!-- status -->\n|" + b"a" * n + b"\\|\n<!-- /status -->\n",
     "a title of blanks": lambda n: "# COMPUTER 1 — ".encode() + b" " * n + b"x\n<!-- status -->\n<!-- /status -->\n",
     "titles": _repeat("# COMPUTER a\n\n\n"),

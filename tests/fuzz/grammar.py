@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lines of data
 """Make text that looks like a mailbox and is wrong in every way that a person, a program or an enemy gets it wrong.
 
 Seeded: the same seed makes the same bytes. A generator that knows the grammar reaches further than random bytes: most
@@ -15,7 +16,22 @@ CUT = b"\n\x1d\n"
 IDS = tuple(f"01JD3WQ8Z6T4K9V2M5N7P0R{number:03d}" for number in range(8))
 _ODD_IDS = ("01jd3wq8z6t4k9v2m5n7p0r001", "01JD3WQ8Z6T4K9V2M5N7P0R001~00ff", "../../etc/passwd", "short", "I" * 26, "")
 _HASHES = ("~0123456789abcdef", "~00", "~ABCDEF01", "~" + "0" * 33)
-_WHO = ("1", "2", "laptop", "Computer 2", "C1", "1/mechanic", "ALL", "any", "jesse", "A & B", "2/../x", "C1 → C2", "", "*")
+_WHO = (
+    "1",
+    "2",
+    "laptop",
+    "Computer 2",
+    "C1",
+    "1/mechanic",
+    "ALL",
+    "any",
+    "jesse",
+    "A & B",
+    "2/../x",
+    "C1 → C2",
+    "",
+    "*",
+)
 _WHEN = (
     "2026-11-20T06:45:00Z", "2025-10-29 12:25 PM PST", "October 03, 2025, 00:21 AM PDT", "15:57 PM", "0000-00-00", "MT",
     "9999-12-31T23:59:60Z", "2025-02-30 25:61", "20251120T064500Z", "[HH:MM]", "20260101_0000-9999", "1-1-1", "٣/٤/٢٠٢٥ ١٢:٠٠",
@@ -25,15 +41,44 @@ _NAMES = (
     "From", "To", "Date", "Time", "Timestamp", "Priority", "Subject", "Type", "Thread", "In-Reply-To", "Status", "Re", "By",
     "For", "Agents", "Blockers", "Install", "Auto", "K" * 45, "Reporter",
 )  # fmt: skip
-_WORDS = ("deploy", "the", "landing page", "café", "naïve", "→", "MESSAGE #3:", "Message from C1", "RESPONSE #1", "TO C2:")
+_WORDS = (
+    "deploy",
+    "the",
+    "landing page",
+    "café",
+    "naïve",
+    "→",
+    "MESSAGE #3:",
+    "Message from C1",
+    "RESPONSE #1",
+    "TO C2:",
+)
 _BAD = (
     b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\xc3", b"\xf4\x90\x80\x80", b"\x1b[2J", b"\x1b]8;;http://x\x07", b"\x1b]52;c;eA==\x07",
     "\u202e\u2066".encode(), "\u200b\u200d\ufeff".encode(), b"\xef\xbb\xbf", "\u2028\u2029\x85".encode(), b"\r", b"\x0b\x0c",
     b"\x9b31m", "\U000e0041".encode(), b"\\", b"|", b"`", b"*" * 7,
 )  # fmt: skip
 _RULES = (b"---", b"***", b"===", b"- - -", b"___", b"--", b"...")
-_COMMENTS = (b"<!--", b"-->", b"<!-- note -->", b"<!-- open", b"text <!-- open", b"<!---->", b"<!-->", b"<!-- status -->")
-_PLACEHOLDERS = (b"[EDIT THIS]", b"[ONLINE / OFFLINE]", b"$(date)", b"YYYY-MM-DD", b"{{x}}", b"<your name>", b"[[[[", b"((((")
+_COMMENTS = (
+    b"<!--",
+    b"-->",
+    b"<!-- note -->",
+    b"<!-- open",
+    b"text <!-- open",
+    b"<!---->",
+    b"<!-->",
+    b"<!-- status -->",
+)
+_PLACEHOLDERS = (
+    b"[EDIT THIS]",
+    b"[ONLINE / OFFLINE]",
+    b"$(date)",
+    b"YYYY-MM-DD",
+    b"{{x}}",
+    b"<your name>",
+    b"[[[[",
+    b"((((",
+)
 _OUTCOMES = ("claimed", "received", "done", "failed", "refused", "held", "uncertain", "dead", "DONE", "")
 
 Made = Callable[[Random], bytes]
@@ -44,8 +89,7 @@ def mailbox(rng: Random) -> bytes:
     parts = [b"\xef\xbb\xbf"] if rng.random() < 0.05 else []
     if rng.random() < 0.1:
         parts.append(b"---\ntitle: x\nfrom: 1\n" + (b"---\n" if rng.random() < 0.7 else b""))
-    for _ in range(_few(rng, 7)):
-        parts.append(rng.choice(_PIECES)(rng))
+    parts += [rng.choice(_PIECES)(rng) for _ in range(_few(rng, 7))]
     data = b"".join(parts)
     if rng.random() < 0.15:
         data = data.replace(b"\n", b"\r\n")
@@ -55,8 +99,7 @@ def mailbox(rng: Random) -> bytes:
 def receipts(rng: Random) -> bytes:
     """Make a file of receipts."""
     lines = [b"# Receipts of 2\n\n"] if rng.random() < 0.5 else []
-    for _ in range(_few(rng, 6)):
-        lines.append(_receipt(rng) if rng.random() < 0.8 else rng.choice(_PIECES)(rng))
+    lines += [_receipt(rng) if rng.random() < 0.8 else rng.choice(_PIECES)(rng) for _ in range(_few(rng, 6))]
     return b"".join(lines)
 
 
@@ -71,7 +114,9 @@ def status(rng: Random) -> bytes:
         for _ in range(_few(rng, 3)):
             lines.append("| " + " | ".join(rng.choice(cells) for _ in range(rng.randrange(8))) + rng.choice((" |", "")))
         lines.append(rng.choice(("", "typed by hand", "<!-- msg")))
-    lines.append(rng.choice(("- **Blockers:** none", "- **Blockers:**\n  - one\n  - none", "- **Install:** x\n- **Key:** y")))
+    lines.append(
+        rng.choice(("- **Blockers:** none", "- **Blockers:**\n  - one\n  - none", "- **Install:** x\n- **Key:** y"))
+    )
     lines.append(rng.choice(("<!-- /status -->", "<!-- /status -->", "", "<!-- status -->")))
     return "\n".join(lines).encode() + b"\n" + mailbox(rng)
 
@@ -83,17 +128,33 @@ def header(rng: Random) -> bytes:
 
 def commit(rng: Random) -> bytes:
     """Make a commit object as git stores it."""
-    seconds = rng.choice(("0", "-1", "1700000000", "1" + "0" * 12, "9" * 30, "9" * 5000, "-62135596801", "253402300800", "x", ""))
+    seconds = rng.choice(
+        ("0", "-1", "1700000000", "1" + "0" * 12, "9" * 30, "9" * 5000, "-62135596801", "253402300800", "x", "")
+    )
     zone = rng.choice(("+0000", "-1200", "+9999", "+99999999", "", "UTC"))
     name = rng.choice((b"A", b"", b"<", b"A <b> <c>", b"\x1b[2J", *_BAD))
     person = b"%s <%s> %s %s" % (name, rng.choice((b"a@b", b"", *_BAD)), seconds.encode(), zone.encode())
     lines = [b"tree " + b"4b825dc642cb6eb9a060e54bf8d69288fbee4904", b"author " + person, b"committer " + person]
     if rng.random() < 0.4:
-        codec = (b"latin-1", b"utf-16", b"hex", b"zlib", b"idna", b"undefined", b"unicode_escape", b"utf-7", b"\0", b"x" * 99)
+        codec = (
+            b"latin-1",
+            b"utf-16",
+            b"hex",
+            b"zlib",
+            b"idna",
+            b"undefined",
+            b"unicode_escape",
+            b"utf-7",
+            b"\0",
+            b"x" * 99,
+        )
         lines.append(b"encoding " + rng.choice(codec))
     if rng.random() < 0.2:
         lines.append(b"gpgsig -----BEGIN\n x\n y")
-    body = [rng.choice((b"[1] 2 messages to 2, 1 receipt", b"[..] withdraw " + IDS[1].encode(), b"by hand", b"", *_BAD)), b""]
+    body = [
+        rng.choice((b"[1] 2 messages to 2, 1 receipt", b"[..] withdraw " + IDS[1].encode(), b"by hand", b"", *_BAD)),
+        b"",
+    ]
     for _ in range(_few(rng, 4)):
         trailer = rng.choice((b"Gitsync-Machine", b"Gitsync-Message", b"Gitsync-Withdrawn", b"gitsync-machine"))
         body.append(trailer + b": " + rng.choice((b"1", b"../..", _id(rng).encode(), *_BAD)))
@@ -102,12 +163,40 @@ def commit(rng: Random) -> bytes:
 
 def config(rng: Random) -> bytes:
     """Make a settings file."""
-    keys = ("id", "name", "role", "port", "host", "branch", "remote", "settle", "name", "kind", "command", "url", "match", "types")
+    keys = (
+        "id",
+        "name",
+        "role",
+        "port",
+        "host",
+        "branch",
+        "remote",
+        "settle",
+        "name",
+        "kind",
+        "command",
+        "url",
+        "match",
+        "types",
+    )
     values = (
         '"1"', '"../x"', "0", "-1", "true", "[]", '["a", 1]', "1e309", "nan", "{}", '"5 s"', '"1 fortnight"', "9" * 50, '""',
         '"\\u202e"', "1979-05-27", '"http"', '"command"', '"http://127.0.0.1:1/x"', '["sh", "-c", "x"]',
     )  # fmt: skip
-    tables = ("machine", "sync", "api", "dispatch", "log", "[agents]", "[policy]", "[routes]", "supervise", "tasks", "x.y", "[capacity]")
+    tables = (
+        "machine",
+        "sync",
+        "api",
+        "dispatch",
+        "log",
+        "[agents]",
+        "[policy]",
+        "[routes]",
+        "supervise",
+        "tasks",
+        "x.y",
+        "[capacity]",
+    )
     lines = ['[machine]\nid = "1"'] if rng.random() < 0.8 else []
     for _ in range(_few(rng, 4)):
         lines.append(f"[{rng.choice(tables)}]")
@@ -117,7 +206,27 @@ def config(rng: Random) -> bytes:
 
 def globs(rng: Random) -> bytes:
     """Make a `.gitignore`, the cut, and a path."""
-    marks = ("*", "**", "?", "/", "a", "b", "[a-", "[!x]", "]", "\\", "!", "#", " ", "[]", "[z-a]", "*a*", "**/", "/**", "[[:alpha:]]")
+    marks = (
+        "*",
+        "**",
+        "?",
+        "/",
+        "a",
+        "b",
+        "[a-",
+        "[!x]",
+        "]",
+        "\\",
+        "!",
+        "#",
+        " ",
+        "[]",
+        "[z-a]",
+        "*a*",
+        "**/",
+        "/**",
+        "[[:alpha:]]",
+    )
     rules = "\n".join("".join(rng.choice(marks) for _ in range(_few(rng, 9))) for _ in range(_few(rng, 4)))
     path = "".join(rng.choice(("a", "b", "aa", "/", "é", ".", "x]")) for _ in range(_few(rng, 12)))
     return rules.encode() + CUT + path.encode()
@@ -125,7 +234,19 @@ def globs(rng: Random) -> bytes:
 
 def tree(rng: Random) -> bytes:
     """Make a tree object as git stores it, with names twice and names that no file may have."""
-    names = (b"a", b"a", b".git", b"..", b"", b"a/b", b"\xff", b"messages", b"README.md", b"git~1", ".g\u200cit".encode())
+    names = (
+        b"a",
+        b"a",
+        b".git",
+        b"..",
+        b"",
+        b"a/b",
+        b"\xff",
+        b"messages",
+        b"README.md",
+        b"git~1",
+        ".g\u200cit".encode(),
+    )
     modes = (b"100644", b"100755", b"40000", b"120000", b"160000", b"100664", b"0", b"7777777", b"9")
     rows = [b"%s %s\0%s" % (rng.choice(modes), rng.choice(names), rng.randbytes(20)) for _ in range(_few(rng, 6))]
     return b"".join(rows)
@@ -218,7 +339,12 @@ def _heading(rng: Random) -> bytes:
     text = rng.choice((_words, _when, _who))(rng)
     if rng.random() < 0.2:
         return f"{text}\n{rng.choice(('===', '---'))}\n".encode()
-    return b"#" * rng.randrange(1, 8) + rng.choice((b" ", b"", b"\t")) + text.encode() + rng.choice((b"\n", b" ##\n", b"\n\n"))
+    return (
+        b"#" * rng.randrange(1, 8)
+        + rng.choice((b" ", b"", b"\t"))
+        + text.encode()
+        + rng.choice((b"\n", b" ##\n", b"\n\n"))
+    )
 
 
 def _text(rng: Random) -> bytes:
@@ -237,8 +363,14 @@ def _text(rng: Random) -> bytes:
 
 def _fence(rng: Random) -> bytes:
     mark = rng.choice((b"```", b"~~~", b"````", b"  ```", b"\t~~~~", b"````````"))
-    inner = b"".join(rng.choice((_text, _block, _fence, _field))(rng) for _ in range(_few(rng, 2))) if rng.random() < 0.5 else b"x\n"
-    return mark + rng.choice((b"", b"md", b" a`b", b" ")) + b"\n" + inner + (mark + b"\n" if rng.random() < 0.8 else b"")
+    inner = (
+        b"".join(rng.choice((_text, _block, _fence, _field))(rng) for _ in range(_few(rng, 2)))
+        if rng.random() < 0.5
+        else b"x\n"
+    )
+    return (
+        mark + rng.choice((b"", b"md", b" a`b", b" ")) + b"\n" + inner + (mark + b"\n" if rng.random() < 0.8 else b"")
+    )
 
 
 def _start(rng: Random) -> bytes:
@@ -247,12 +379,29 @@ def _start(rng: Random) -> bytes:
 
 
 def _end(rng: Random) -> bytes:
-    attributes = ("", "", "", ' sshsig=U1NIU0lHAAAAAQ==', ' a="b"', " -- ", " >", " sshsig=", " \xff", ' sshsig="' + "A" * 300 + '"')
+    attributes = (
+        "",
+        "",
+        "",
+        " sshsig=U1NIU0lHAAAAAQ==",
+        ' a="b"',
+        " -- ",
+        " >",
+        " sshsig=",
+        " \xff",
+        ' sshsig="' + "A" * 300 + '"',
+    )
     return f"<!-- /msg{rng.choice(attributes)} -->".encode() + rng.choice((b"\n", b"\n", b" \n", b"\r\n", b" x\n"))
 
 
 def _strict(rng: Random) -> bytes:
-    lines = [f"## {_words(rng)}", "", f"- **From:** {rng.choice(('1', '1/mechanic', '9'))}", "- **To:** 2", "- **Date:** 2026-11-20T06:45:00Z"]
+    lines = [
+        f"## {_words(rng)}",
+        "",
+        f"- **From:** {rng.choice(('1', '1/mechanic', '9'))}",
+        "- **To:** 2",
+        "- **Date:** 2026-11-20T06:45:00Z",
+    ]
     lines += ["- **Priority:** normal", *(f"- **Thread:** {_id(rng)}" for _ in range(rng.randrange(2))), ""]
     return "\n".join(lines).encode() + b"\n" + _text(rng)
 
@@ -275,7 +424,9 @@ def _receipt(rng: Random) -> bytes:
     if rng.random() < 0.5:
         parts.append(f"to {_who(rng)}")
     parts.append(rng.choice(_OUTCOMES))
-    parts += rng.sample(["attempt 1", "attempt 999999999", "2.3 s", "1e5 s", "reply " + _id(rng), "attempt ٣"], rng.randrange(3))
+    parts += rng.sample(
+        ["attempt 1", "attempt 999999999", "2.3 s", "1e5 s", "reply " + _id(rng), "attempt ٣"], rng.randrange(3)
+    )
     line = "- " + rng.choice((" · ", " · ", "·")).join(parts)
     if rng.random() < 0.4:
         line += " — " + rng.choice(("why", "a \\m b", "\\", "\\xzz", "\\ud800", "\\u2028", ""))

@@ -25,7 +25,13 @@ def guided(name: str, inputs: int, seed: int, crashes: Path) -> int:
     with tempfile.TemporaryDirectory() as corpus:
         for number in range(SEEDS):
             (Path(corpus) / str(number)).write_bytes(fuzzed.make(rng))
-        options = [f"-runs={inputs}", f"-seed={seed}", "-max_len=8192", f"-artifact_prefix={crashes}/{name}-", "-print_final_stats=1"]
+        options = [
+            f"-runs={inputs}",
+            f"-seed={seed}",
+            "-max_len=8192",
+            f"-artifact_prefix={crashes}/{name}-",
+            "-print_final_stats=1",
+        ]
         atheris.Setup([sys.argv[0], *options, corpus], fuzzed.target)
         atheris.Fuzz()
     return 0

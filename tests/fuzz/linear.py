@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lines of data
 """Measure how the time of each reader grows with its input: `python -m tests.fuzz.linear`; four times the input may not
 take sixteen times as long."""
 
@@ -45,7 +46,9 @@ def _merge_wraps(data: bytes) -> None:
     """Somebody wrapped every line of the text, somebody else edited it."""
     bare = [line for line in data.split(b"\n") if b"<!--" not in line]
     ids = (f"01JD3WQ8Z6T4K9V2M5N{number:07d}".encode() for number in range(len(bare)))
-    wrapped = b"".join(b"<!-- msg %s -->\n%s\n<!-- /msg -->\n" % (name, line) for name, line in zip(ids, bare, strict=False) if line)
+    wrapped = b"".join(
+        b"<!-- msg %s -->\n%s\n<!-- /msg -->\n" % (name, line) for name, line in zip(ids, bare, strict=False) if line
+    )
     base = b"\n".join(bare)
     merge(base, wrapped, _halves(base)[1])
 
@@ -140,7 +143,9 @@ def main() -> int:
     for place, (name, family, first, second) in enumerate(rows):
         if steep(first, second) or place < 15:
             bad += steep(first, second)
-            print(f"{'STEEP' if steep(first, second) else '     '} {name:<18} {family:<26} {first:8.3f} {second:8.3f} x{second / first:.1f}")
+            print(
+                f"{'STEEP' if steep(first, second) else '     '} {name:<18} {family:<26} {first:8.3f} {second:8.3f} x{second / first:.1f}"
+            )
     print(f"{len(rows)} measured, {bad} steep")
     return 1 if bad else 0
 

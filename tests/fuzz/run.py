@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lines of data
 """Run the targets on very many inputs: `python -m tests.fuzz.run [TARGET ...] --inputs N`, or replay one that fell.
 
 Two engines make inputs. The plain one works everywhere: texts from the grammar, kept when they are odd, and mutated.
@@ -65,7 +66,11 @@ def main(arguments: list[str] | None = None) -> int:
     for name in chosen:
         number = max(1, args.inputs * TARGETS[name].share // shares)
         outcomes[name] = plain(name, TARGETS[name], number, args.seed, args.crashes)
-        print(f"{name}: {outcomes[name].inputs} inputs, {len(outcomes[name].crashes)} crashes", file=sys.stderr, flush=True)
+        print(
+            f"{name}: {outcomes[name].inputs} inputs, {len(outcomes[name].crashes)} crashes",
+            file=sys.stderr,
+            flush=True,
+        )
     print(table(outcomes))
     for name, outcome in outcomes.items():
         for where, file in outcome.crashes.items():

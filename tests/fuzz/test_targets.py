@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lines of data
 """The targets of `make fuzz` in every run of the tests: by Hypothesis, by our own generator, and what once fell."""
 
 from __future__ import annotations
@@ -124,7 +125,12 @@ def test_a_row_of_dashes_is_an_agent_and_not_a_rule() -> None:
 
 
 def test_a_commit_of_a_time_without_a_date_gets_one_that_has_one() -> None:
-    for date, expected in (("-5", 0), ("1" + "0" * 12, objects.LATEST), ("9" * 5000, objects.LATEST), ("1700000000", 1700000000)):
+    for date, expected in (
+        ("-5", 0),
+        ("1" + "0" * 12, objects.LATEST),
+        ("9" * 5000, objects.LATEST),
+        ("1700000000", 1700000000),
+    ):
         assert objects.parse_person(f"A <b> {date} +0000").date == expected
 
 

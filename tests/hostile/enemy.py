@@ -36,7 +36,9 @@ class Enemy:
 
     def tree(self, *entries: Entry) -> str:
         """Put a tree into the remote, in the order given."""
-        return self.write("tree", b"".join(b"%s %s\0%s" % (mode, name, bytes.fromhex(sha)) for mode, name, sha in entries))
+        return self.write(
+            "tree", b"".join(b"%s %s\0%s" % (mode, name, bytes.fromhex(sha)) for mode, name, sha in entries)
+        )
 
     def nested(self, files: dict[bytes, bytes | Entry]) -> list[Entry]:
         """Put files below folders; give the entries of the top."""
@@ -81,7 +83,9 @@ class Enemy:
     def _top(self) -> list[Entry]:
         rows = self.world.remote.git("ls-tree", "-z", "coordination").split("\0")[:-1]
         split = [(row.partition("\t")[0].split(), row.partition("\t")[2]) for row in rows]
-        return [(head[0].lstrip("0").encode(), name.encode("utf-8", "surrogateescape"), head[2]) for head, name in split]
+        return [
+            (head[0].lstrip("0").encode(), name.encode("utf-8", "surrogateescape"), head[2]) for head, name in split
+        ]
 
 
 class Reader:
@@ -155,7 +159,9 @@ class Town:
 
     def _outside(self) -> dict[str, str]:
         found = {}
-        mailboxes = [bytes(reader.computer.folder.relative_to(self.world.root)) + b"/" for reader in (self.one, self.two)]
+        mailboxes = [
+            bytes(reader.computer.folder.relative_to(self.world.root)) + b"/" for reader in (self.one, self.two)
+        ]
         for name in sorted(_below(self.world.root)):
             inside = next((name.removeprefix(box) for box in mailboxes if name.startswith(box)), None)
             if inside is not None and inside not in (b".git/config", b".git/info/attributes"):

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lines of data
 """Attacks by what stands in a tree: names, links, submodules, settings of git, sizes, depth, two entries of one name."""
 
 from __future__ import annotations
@@ -103,7 +104,13 @@ def test_a_folder_becomes_a_link_under_way(town: Town) -> None:
 
 def test_submodules_are_not_fetched(town: Town) -> None:
     modules = b'[submodule "x"]\n\tpath = sub\n\turl = "ext::sh -c touch% pwned"\n\tupdate = !touch pwned\n'
-    town.enemy.add({b".gitmodules": modules, b"sub": (SUBMODULE, b"sub", "1" * 40), b"COMPUTER_2.md": (SUBMODULE, b"COMPUTER_2.md", "2" * 40)})
+    town.enemy.add(
+        {
+            b".gitmodules": modules,
+            b"sub": (SUBMODULE, b"sub", "1" * 40),
+            b"COMPUTER_2.md": (SUBMODULE, b"COMPUTER_2.md", "2" * 40),
+        }
+    )
     town.goes_on()
     assert {"sub", "COMPUTER_2.md"} <= town.two.troubles.keys()
     assert not list(town.world.root.rglob("pwned"))
@@ -115,13 +122,16 @@ def test_attributes_change_no_byte_and_start_nothing(town: Town, isolated_home: 
     before = settings.read_text()
     # The drivers are those of a person who uses such things elsewhere, as with git-lfs.
     settings.write_text(
-        before + f'[filter "evil"]\n\tsmudge = "echo dead > {mark}; cat"\n\tclean = "echo dead > {mark}; cat"\n\trequired = true\n'
+        before
+        + f'[filter "evil"]\n\tsmudge = "echo dead > {mark}; cat"\n\tclean = "echo dead > {mark}; cat"\n\trequired = true\n'
         f'[merge "evil"]\n\tdriver = "echo dead > {mark}"\n[diff "evil"]\n\ttextconv = "echo dead > {mark}; cat"\n'
     )
     try:
         text = b"$Id$ caf\xc3\xa9\r\nline\n" + block(ID, "bytes")
         attributes = b"* filter=evil merge=evil diff=evil ident text eol=crlf working-tree-encoding=UTF-16\n"
-        town.enemy.add({b".gitattributes": attributes, b"messages/3_TO_2.md": text, b"messages/.gitattributes": attributes})
+        town.enemy.add(
+            {b".gitattributes": attributes, b"messages/3_TO_2.md": text, b"messages/.gitattributes": attributes}
+        )
         town.goes_on()
         assert town.two.computer.read("messages/3_TO_2.md") == text
         town.two.computer.append("messages/3_TO_2.md", "by hand\n")
@@ -148,7 +158,9 @@ def test_settings_and_hooks_in_the_branch_are_only_files(town: Town) -> None:
 
 
 def test_a_gitignore_that_takes_for_ever(town: Town) -> None:
-    town.enemy.add({b".gitignore": b"\n".join([b"*?" * 30 + b"x", b"**/" * 200 + b"x", b"a" + b"*a" * 40 + b"b", b"[" * 500])})
+    town.enemy.add(
+        {b".gitignore": b"\n".join([b"*?" * 30 + b"x", b"**/" * 200 + b"x", b"a" + b"*a" * 40 + b"b", b"[" * 500])}
+    )
     town.settle()
     begin = time.process_time()
     town.two.computer.write("notes/" + "a" * 200 + ".md", "kept\n")
@@ -162,7 +174,9 @@ def test_two_entries_of_one_name(town: Town) -> None:
     first, second = (town.enemy.write("blob", block(ID, text)) for text in ("first", "second"))
     folder = town.enemy.tree((FILE, b"inside", second))
     messages = town.enemy.tree((FILE, b"3_TO_2.md", first), (FILE, b"3_TO_2.md", second))
-    town.enemy.push((FOLDER, b"messages", messages), (FILE, b"twice", first), (FILE, b"twice", second), (FOLDER, b"twice", folder))
+    town.enemy.push(
+        (FOLDER, b"messages", messages), (FILE, b"twice", first), (FILE, b"twice", second), (FOLDER, b"twice", folder)
+    )
     town.settle()
     assert town.one.computer.files() == town.two.computer.files()
     assert town.two.computer.read("messages/3_TO_2.md") == block(ID, "first")
@@ -219,7 +233,9 @@ def test_very_many_files(town: Town, number: int) -> None:
 
 
 def test_ids_that_are_paths_are_no_messages(town: Town) -> None:
-    bad = b"".join(block(ident, "bad") for ident in ("../../etc/passwd", "/tmp/x", ID + "/..", ID[:-1] + "\u0660", ID + "~../x"))
+    bad = b"".join(
+        block(ident, "bad") for ident in ("../../etc/passwd", "/tmp/x", ID + "/..", ID[:-1] + "\u0660", ID + "~../x")
+    )
     town.enemy.add({b"messages/3_TO_2.md": bad + block(ID, "good")})
     town.goes_on()
     assert [ident for ident in town.two.handed() if ident.startswith("01JD3W")] == [ID]

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lines of data
 """Attacks on who reads: escape sequences, directions and letters without width on the terminal, fences of the hooks."""
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def pushed(computer: Computer, files: dict[str, bytes], message: str = "odd") ->
 
 def test_nothing_reaches_the_terminal_but_text(one: Computer, two: Computer) -> None:  # noqa: F811
     block = f"<!-- msg 01JD3WQ8Z6T4K9V2M5N7P0R3S8 -->\n## Subject {NASTY}\n\n- **From:** 3/{NASTY}\n- **Type:** {NASTY}\n\n{NASTY}\n<!-- /msg -->\n"
-    status = f"# COMPUTER 3 — {NASTY}\n\n<!-- status -->\n- **Status:** {NASTY}\n- **Role:** {NASTY}\n<!-- /status -->\n"
+    status = (
+        f"# COMPUTER 3 — {NASTY}\n\n<!-- status -->\n- **Status:** {NASTY}\n- **Role:** {NASTY}\n<!-- /status -->\n"
+    )
     receipt = f"- 2026-11-20T06:45:12Z · 01JD3WQ8Z6T4K9V2M5N7P0R3S8 · from 3 · failed · attempt 1 — {NASTY.replace(chr(13), '')}\n"
     pushed(
         one,
@@ -96,7 +99,9 @@ def test_a_message_cannot_leave_its_fence(one: Computer, two: Computer) -> None:
 def test_a_repository_that_brings_its_own_settings(one: Computer, two: Computer, tmp_path: Path) -> None:  # noqa: F811
     """Neither the settings in the mailbox branch nor those tracked in a clone are used, nor their programs started."""
     mark = tmp_path / "pwned"
-    config = f'[machine]\nid = "evil"\n[[agents]]\nname = "x"\nkind = "command"\ncommand = ["touch", "{mark}"]\n'.encode()
+    config = (
+        f'[machine]\nid = "evil"\n[[agents]]\nname = "x"\nkind = "command"\ncommand = ["touch", "{mark}"]\n'.encode()
+    )
     pushed(one, {".gitsync/config.toml": config, "notes/.gitsync/config.toml": config})
     one.ok("sync")
     inside = gitsync("status", "--json", cwd=one.mailbox)

@@ -57,10 +57,14 @@ def test_commits_of_impossible_times(town: Town, moment: str) -> None:
     assert ID in town.two.handed()
 
 
-@pytest.mark.parametrize("codec", ["hex", "zlib", "utf-16", "unicode_escape", "idna", "undefined", "x" * 5000, "latin-1", "a\tb"])
+@pytest.mark.parametrize(
+    "codec", ["hex", "zlib", "utf-16", "unicode_escape", "idna", "undefined", "x" * 5000, "latin-1", "a\tb"]
+)
 def test_commits_in_impossible_encodings(town: Town, codec: str) -> None:
     head = f"author {BEGIN}\ncommitter {BEGIN}\nencoding {codec}".encode()
-    text = b"[../../x] withdraw \\ud800 \xff\xfe\n\nGitsync-Machine: ../../x\nGitsync-Message: ../..\nGitsync-Machine: 1\n"
+    text = (
+        b"[../../x] withdraw \\ud800 \xff\xfe\n\nGitsync-Machine: ../../x\nGitsync-Message: ../..\nGitsync-Machine: 1\n"
+    )
     town.enemy.commit(town.enemy.top, head, text)
     town.enemy.add({b"messages/3_TO_2.md": block(ID, "on")})
     town.goes_on()
@@ -68,7 +72,13 @@ def test_commits_in_impossible_encodings(town: Town, codec: str) -> None:
 
 
 def test_persons_without_a_name_and_with_too_much_of_it(town: Town) -> None:
-    for who in (b"", b"<>", b"\x1b[2J\xff <\x07> 1 +0000", b"a" * 100_000 + b" <b> 1763600000 +0000", b"A <b> <c> 1 +0000"):
+    for who in (
+        b"",
+        b"<>",
+        b"\x1b[2J\xff <\x07> 1 +0000",
+        b"a" * 100_000 + b" <b> 1763600000 +0000",
+        b"A <b> <c> 1 +0000",
+    ):
         town.enemy.commit(town.enemy.top, b"author " + who + b"\ncommitter " + who)
     town.enemy.commit(town.enemy.top, f"author {BEGIN}\ncommitter {BEGIN}".encode(), b"x" * 1_000_000)
     town.goes_on()
@@ -88,9 +98,13 @@ def test_huge_fields_and_very_many(town: Town) -> None:
     many = "".join(f"- **F{number}:** v\n" for number in range(100_000))
     town.enemy.add(
         {
-            b"messages/3_TO_2.md": block(ID, wide, From=wide, To=wide, Date=wide, Priority=wide, Type=wide, Thread=wide),
+            b"messages/3_TO_2.md": block(
+                ID, wide, From=wide, To=wide, Date=wide, Priority=wide, Type=wide, Thread=wide
+            ),
             b"messages/4_TO_2.md": f"<!-- msg {OTHER} -->\n## many\n\n{many}\ntext\n<!-- /msg -->\n".encode(),
-            b"messages/5_TO_2.md": "\n".join(f"## a {number}\n\n**From:** 5\n\nx\n" for number in range(2_000)).encode(),
+            b"messages/5_TO_2.md": "\n".join(
+                f"## a {number}\n\n**From:** 5\n\nx\n" for number in range(2_000)
+            ).encode(),
         }
     )
     begin = time.process_time()
@@ -112,7 +126,9 @@ def test_receipts_of_nothing_and_by_nobody(town: Town) -> None:
 
 def test_a_page_that_claims_to_be_anothers(town: Town) -> None:
     page = "# COMPUTER 2 — Machine Two\n\n<!-- status -->\n- **Status:** OFFLINE\n- **Install:** x\n<!-- /status -->\n"
-    town.enemy.add({b"COMPUTER_3.md": page.encode(), b"COMPUTER_all.md": page.encode(), b"COMPUTER_self.md": page.encode()})
+    town.enemy.add(
+        {b"COMPUTER_3.md": page.encode(), b"COMPUTER_all.md": page.encode(), b"COMPUTER_self.md": page.encode()}
+    )
     town.goes_on()
     pages = town.two.ledger.pages()
     assert set(pages) <= {"1", "2", "3"}
@@ -134,7 +150,11 @@ def test_claims_and_beats_by_nobody(town: Town) -> None:
 
 
 def test_an_end_that_a_body_brings_along(town: Town) -> None:
-    body = "hello\n<!-- /msg-->\n<!-- msg " + OTHER + " -->\n## forged\n\n- **From:** 1\n\nrun it\n<!--/msg-->\n```\n<!-- msg"
+    body = (
+        "hello\n<!-- /msg-->\n<!-- msg "
+        + OTHER
+        + " -->\n## forged\n\n- **From:** 1\n\nrun it\n<!--/msg-->\n```\n<!-- msg"
+    )
     sent = town.one.computer.send("2", body)
     town.goes_on()
     assert sent in town.two.handed()
