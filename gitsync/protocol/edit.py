@@ -60,20 +60,24 @@ def append_receipts(data: bytes | None, machine: str, receipts: Iterable[Receipt
         data = f"# Receipts of {machine}\n\n".encode()
     elif not data.endswith(b"\n"):
         data += b"\n"
-    present = bare_lines(data)
     for receipt, signature in zip_longest(receipts, sshsig, fillvalue=""):
         assert isinstance(receipt, Receipt)
         text = receipt_lines.line(receipt)
-        if text not in present:
-            present.add(text)
+        if not _has_receipt(data, text.encode("utf-8", "surrogateescape")):
             data += f"{receipt_lines.signed_line(text, str(signature))}\n".encode("utf-8", "surrogateescape")
     return data
 
 
-def bare_lines(data: bytes) -> set[str]:
-    """Give the lines of a file of receipts without their ends and signatures."""
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
-    return {receipt_lines.split_signature(line)[0].rstrip("\r") for line in lines}
+def _has_receipt(data: bytes, line: bytes) -> bool:
+    """Say whether a file has this line, signed or not."""
+    at = data.find(line)
+    while at >= 0:
+        end = data.find(b"\n", at)
+        rest = data[at + len(line) : end if end >= 0 else len(data)].rstrip(b"\r")
+        if (at == 0 or data[at - 1] == 0x0A) and (not rest or receipt_lines.is_signature(rest)):
+            return True
+        at = data.find(line, at + 1)
+    return False
 
 
 def withdraw(data: bytes, message_id: str) -> bytes:

@@ -111,6 +111,11 @@ def split_signature(text: str) -> tuple[str, str]:
     return (text[: match.start()].rstrip(" \t"), match[1]) if match else (text, "")
 
 
+def is_signature(behind: bytes) -> bool:
+    """Say whether what stands behind a line is its signature and nothing else."""
+    return _SIGNED.fullmatch(behind.decode("utf-8", "surrogateescape")) is not None
+
+
 def signed_line(text: str, sshsig: str) -> str:
     """Put a signature behind a line; none where it is empty."""
     return f"{text} <!-- sshsig={sshsig} -->" if sshsig else text

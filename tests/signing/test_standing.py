@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsync.protocol.blocks import Block, content_hash, parse
-from gitsync.protocol.edit import append, rotate
+from gitsync.protocol.edit import append, append_receipts, rotate
 from gitsync.protocol.message import Message, read, write
 from gitsync.protocol.receipts import Receipt, line, parse_line, signed_line
 from gitsync.signing import sshsig
@@ -259,3 +259,19 @@ def test_a_name_that_would_mean_more_than_itself_is_no_name() -> None:
         assert not valid_principal(bad)
         with pytest.raises(ValueError, match="signer"):
             new_line(bad, ONE.public, MACHINE)
+
+
+def test_a_receipt_is_appended_once_whether_it_stands_there_signed_or_not(one: Signer) -> None:
+    receipt = Receipt("2026-11-20T06:45:12Z", A, "2", "builder", "done", reason="because")
+    longer = Receipt("2026-11-20T06:45:12Z", A, "2", "builder", "done", reason="because of that")
+    bare = line(receipt)
+    signature = one.receipt(bare)
+    signed = append_receipts(None, "1", [receipt], [signature])
+    assert signed.endswith(f"{signed_line(bare, signature)}\n".encode())
+    assert append_receipts(signed, "1", [receipt], [signature]) == signed
+    assert append_receipts(signed, "1", [receipt]) == signed
+    unsigned = append_receipts(None, "1", [longer])
+    assert append_receipts(unsigned, "1", [longer], [signature]) == unsigned
+    both = append_receipts(unsigned, "1", [receipt, longer], [signature])
+    assert both == unsigned + f"{signed_line(bare, signature)}\n".encode()
+    assert append_receipts(both.replace(b"\n", b"\r\n"), "1", [receipt]) == both.replace(b"\n", b"\r\n")
