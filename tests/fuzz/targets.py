@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -377,10 +378,8 @@ def trees(data: bytes) -> None:
 
 def settings(data: bytes) -> None:
     """Settings are understood or refused with a reason, never anything else."""
-    try:
+    with suppress(ConfigError):
         parse_settings(data, Path("config.toml"), Path("/tmp"))
-    except ConfigError:
-        pass
 
 
 def ignoring(data: bytes) -> None:
