@@ -60,7 +60,7 @@ def entropy(value: bytes) -> float:
 
 _PLACEHOLDER = (
     rb"(?i)example|placeholder|changeme|change[_-]me|redacted|your[_-]|my[_-]?(?:secret|token|pass|key)|dummy|xxxx|\.\.\."
-    rb"|\*\*\*|\xe2\x80\xa6|<|>|\$\{|\{\{|%\(|^\$|^%|^\.{0,2}/|^~/|0123456789|abcdefgh|12345678"
+    rb"|\*\*\*|\xe2\x80\xa6|<|>|\$\{|\{\{|%\(|^\$|^%|^\{|^\.{0,2}/|^~/|0123456789|abcdefgh|12345678"
 )
 _NO_VALUE = (
     rb"(?i)(?:pass(?:word|wd|phrase)?|secret|token|key|user(?:name)?|none|null|true|false|undefined|empty|required"
@@ -205,7 +205,7 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
-_SEPARATOR = rb"[\w.-]{0,30}[\"'`\]]{0,2}[ \t]{0,4}(?::=|=>|==|[:=])[ \t]{0,4}"
+_SEPARATOR = rb"[\w.-]{0,30}[\"'`\]]{0,2}[ \t]{0,4}(?::=|=>|==|[:=](?![:=]))[ \t]{0,4}"
 _QUOTED = rb"[bru]?(?P<q>[\"'`])(?P<v>[^\s\"'`]{%d,160})(?P=q)"
 _BARE = rb"(?P<v>[^\s\"'`,;|()\[\]{}<>]{%d,160})"
 

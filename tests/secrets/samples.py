@@ -129,5 +129,7 @@ BENIGN = [
     "Authorization: Bearer <token>",
     "Authorization: Bearer $TOKEN",
     "class SecretKeyring: pass",
+    "tests/test_rows.py::test_keeps_the_token::test_1234567890_and_more",
+    'url = f"http://jesse:{PASSWORD_2}@127.0.0.1/"',
     "sk-learn, sk-image and pypi-publish are names of packages",
 ]
