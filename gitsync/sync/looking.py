@@ -82,7 +82,9 @@ class Looking:
             run.problem = Halted(
                 f"{gone} of {total} messages are gone from the mailbox folder",
                 "an emptied folder or a failed mount looks like this, so nothing was deleted",
-                "put them back with: git checkout -- .   in the folder, or: gitsync sync --accept-deletions",
+                # Not `git checkout -- .`, which also takes away what was written by hand and has not left this machine.
+                "put back the files that are gone with: git ls-files -dz | xargs -0 git checkout --   in the folder; "
+                "or, if it was meant: gitsync sync --accept-deletions",
                 kind="mass-deletion",
             )
             run.captured.edits = [edit for edit in run.captured.edits if edit.displaced is not None]

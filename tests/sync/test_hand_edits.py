@@ -256,6 +256,23 @@ def test_13_an_emptied_folder_asks(world: World) -> None:
     assert one.files() == two.files() == world.remote.files()
 
 
+def test_13_the_way_back_that_is_offered_keeps_what_was_written_meanwhile(world: World) -> None:
+    one, two = pair(world)
+    sent = [two.send("1") for _ in range(6)]
+    world.settle()
+    (one.folder / "messages/2_TO_1.md").unlink()
+    one.append("README.md", "written meanwhile\n")
+    result = one.cycle(settle_now=True)
+    assert (result.state, result.kind) == ("halted", "mass-deletion")
+    assert result.remedy is not None
+    command = result.remedy.partition("with: ")[2].partition("   in the folder")[0]
+    subprocess.run(["sh", "-c", command], cwd=one.folder, check=True)
+    one.sync()
+    world.settle()
+    assert ids(one.read("messages/2_TO_1.md")) == sent
+    assert two.read("README.md").endswith(b"written meanwhile\n")
+
+
 def test_13_a_mass_deletion_that_arrives_asks(world: World) -> None:
     one, two = pair(world)
     for number in range(6):
