@@ -176,7 +176,11 @@ class Fates(RuleBasedStateMachine):
     def restart(self, who: int) -> None:
         self._step("restart", who)
 
-    @rule(who=WHO, after=SOME)
+    @rule(who=WHO, to=SOME, number=st.integers(0, 79))
+    def kill_at(self, who: int, to: int, number: int) -> None:
+        self._step("kill_at", who, to, number)
+
+    @rule(who=WHO, after=st.integers(0, 149))
     def kill(self, who: int, after: int) -> None:
         self._step("kill", who, after)
 

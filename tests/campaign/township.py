@@ -16,9 +16,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+from gitsync.dispatch import faults as hand_over_faults
 from gitsync.errors import GitsyncError
 from gitsync.inbox import inbox_view
 from gitsync.protocol.message import Message
+from gitsync.sync import faults as cycle_faults
 from gitsync.sync.engine import CycleResult
 from tests.campaign import checker
 from tests.campaign.checker import Observed, Sent, Violation, Written
@@ -27,8 +29,9 @@ from tests.campaign.replicas import MINUTE, Killed, Replica, SimClock, age_locks
 from tests.remotes import run_git
 
 NAMES = ("1", "2", "3")
-PLACES = ("6-place-noted", "6-place-written", "6-place-exchanged", "6-placed", "6-index", "6-ref", "6-done")
+PLACES = tuple(point for point in cycle_faults.POINTS if point.startswith("6-"))
 """The points of a materialisation at which somebody may save."""
+POINTS = (*cycle_faults.POINTS, *hand_over_faults.POINTS)
 ALLOWED = 5 * MINUTE
 """Seconds that contact and outbox may age before green is a lie, whatever the settings say."""
 ROUNDS = 40
@@ -413,7 +416,7 @@ class Township:
         one = self.at(who)
         if not one.alive:
             return False
-        left = [after % 30]
+        left = [after]
 
         def hook(point: str) -> None:
             left[0] -= 1
@@ -423,6 +426,27 @@ class Township:
 
         one.hook = hook
         self._judge(one, one.cycle(settle_now=after % 2 == 0))
+        one.hook = _nothing
+        one.drop()
+        return True
+
+    def kill_at(self, who: int, to: int, number: int) -> bool:
+        """Kill a process at a named point of the cycle or of a hand-over, in a cycle that has something to do."""
+        one = self.at(who)
+        if not one.alive:
+            return False
+        self.send(who, to, number)
+        self.send(who + 1, 0 if who % 3 == 0 else 1, 0)
+        self.cycle(who + 1, True)
+        left = [POINTS[number % len(POINTS)]]
+
+        def hook(point: str) -> None:
+            if left and point == left[0]:
+                left.clear()
+                raise Killed(point)
+
+        one.hook = hook
+        self._judge(one, one.cycle(settle_now=True))
         one.hook = _nothing
         one.drop()
         return True
@@ -553,10 +577,11 @@ class Township:
             self._judge(one, one.cycle(settle_now=True, accept_rewrite=True))
             return False
         if result.kind == "mass-deletion":
-            if "remote" in (result.error or ""):
-                one.cycle(settle_now=True, accept_deletions=True)
+            gone = run_git("ls-files", "-dz", cwd=one.clone).split("\0")[:-1]
+            if gone and "remote" not in (result.error or ""):
+                run_git("checkout", "-q", "--", *gone, cwd=one.clone)
             else:
-                run_git("checkout", "-q", "--", ".", cwd=one.clone)
+                one.cycle(settle_now=True, accept_deletions=True)
             return False
         return result.state == "ok" and not result.changed and result.folder == "ok"
 
