@@ -81,6 +81,11 @@ class Rules:
         return strictest(self.level, *(one.level for one in self.demands), *self.agents.values()) != "off"
 
     @property
+    def demanding(self) -> bool:
+        """Whether anything is required of anybody."""
+        return strictest(self.level, *(one.level for one in self.demands), *self.agents.values()) == "require"
+
+    @property
     def mark(self) -> str:
         """Name these rules; empty where nothing is asked, so that a ledger of before stays as it is."""
         if not self.watchful:

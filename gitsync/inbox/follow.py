@@ -18,11 +18,13 @@ from gitsync.inbox.waiting import lost
 from gitsync.ledger.db import StoreBroken
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.values import Batch, Trouble
-from gitsync.verifying import Book
+from gitsync.ledger.values import Batch, Told, Trouble
+from gitsync.verifying import REVOKED, Book
 
 _REVOKED = "revoked"
 """The journal's note of revoked keys: JSON of evidence and the last commit at which it counted."""
+_REQUIRED = "required"
+"""Its note of the last commit that was read before verified senders were required."""
 
 COMMITS_AT_ONCE = 500
 AHEAD = 128
@@ -114,6 +116,7 @@ class _Follower:
 
     def advance(self) -> bool:
         """Go to the tip; give False where the ledger was moved by somebody else on the way."""
+        self._note_required()
         basis = self._basis()
         head = self.ledger.head()
         known = head is not None and self.ledger.basis() == basis and not self._trust_changed()
@@ -129,6 +132,8 @@ class _Follower:
             head = self.ledger.head()
             if head is not None:
                 return False
+        self._from = head
+        self._before: dict[str, Container[str]] = {}
         names = self.mailbox.names_between([head] if head else [], self.tip)
         passed = self.ledger.passed() == basis
         scan = Scan(
@@ -193,12 +198,29 @@ class _Follower:
         found: dict[str, str] = json.loads(self.journal.meta(_REVOKED) or "{}")
         return found
 
-    def _counted_then(self, evidence: str, commit: str) -> bool:
-        """Say whether this machine had read a commit before it was told to revoke the key that signed."""
-        mark = self._revoked().get(evidence)
-        if mark is None or not self.mailbox.has(mark):
-            return False
-        return mark == commit or self.mailbox.is_ancestor(commit, mark)
+    def _note_required(self) -> None:
+        """Remember what had been read when verified senders were first required: receipts of then stay receipts.
+
+        Nothing was signed before there were keys. To open again all that others did since then would be to ask a
+        person about each piece of it.
+        """
+        mark = self.journal.meta(_REQUIRED)
+        if self.book.rules.demanding and mark is None:
+            self.journal.set_meta(_REQUIRED, self.ledger.head() or "")
+        elif not self.book.rules.demanding and mark is not None:
+            self.journal.set_meta(_REQUIRED, None)
+
+    def _counted_then(self, told: Told, commit: str) -> bool:
+        """Say whether a receipt had been read, and counted, before this machine was told that it does not."""
+        marks = [self.journal.meta(_REQUIRED)]
+        if told.standing == REVOKED:
+            marks.append(self._revoked().get(told.evidence))
+        return any(commit in self._up_to(mark) for mark in marks if mark)
+
+    def _up_to(self, sha: str) -> Container[str]:
+        if sha not in self._before:
+            self._before[sha] = self._names_until(sha, self._from)
+        return self._before[sha]
 
     def _move_horizon(self, head: str | None) -> frozenset[str] | None:
         """Take the horizon over into a rewritten history: give what was history, None where the commits tell.
@@ -236,7 +258,10 @@ class _Follower:
     def _until(self, mark: str, head: str | None) -> Container[str]:
         """Give those of the commits to come that are the mark or lie before it."""
         sha = self._mark(mark)
-        if sha is None or not self.mailbox.has(sha):
+        return frozenset() if sha is None else self._names_until(sha, head)
+
+    def _names_until(self, sha: str, head: str | None) -> Container[str]:
+        if not self.mailbox.has(sha):
             return frozenset()
         if self.mailbox.is_ancestor(self.tip, sha):
             return _All()

@@ -19,7 +19,7 @@ from gitsync.protocol.paths import MAX_FILE, Place, classify, valid_id
 from gitsync.protocol.reader import read_file
 from gitsync.protocol.receipts import numbered, parse_file
 from gitsync.protocol.status import Status, read_status
-from gitsync.verifying import ALTERED, REVOKED, VERIFIED, Book, holds_back
+from gitsync.verifying import ALTERED, VERIFIED, Book, holds_back
 
 
 class Scan:
@@ -36,11 +36,11 @@ class Scan:
         past: frozenset[str] = frozenset(),
         book: Book = Book(),  # noqa: B008 - a value
         settled: Callable[[Sequence[str]], set[str]] = lambda _idents: set(),
-        counted_then: Callable[[str, str], bool] = lambda _evidence, _commit: False,
+        counted_then: Callable[[Told, str], bool] = lambda _told, _commit: False,
     ) -> None:
         """Take what is needed; `settled` gives those of some message ids that this machine's journal has settled.
 
-        `counted_then` says of evidence whose key is revoked, and of a commit, whether it counted when that was read.
+        `counted_then` says of a receipt in a commit whether it was read, and counted, before more was asked.
         """
         self.mailbox = mailbox
         self.ledger = ledger
@@ -160,8 +160,7 @@ class Scan:
         level = self.book.rules.of_machine(machine)
         return [
             replace(one, counts=False)
-            if holds_back(level, one.standing)
-            and not (one.standing == REVOKED and self.counted_then(one.evidence, commit.sha))
+            if holds_back(level, one.standing) and not self.counted_then(one, commit.sha)
             else one
             for one in found
         ]

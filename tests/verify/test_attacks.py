@@ -99,6 +99,22 @@ def test_work_that_was_done_under_a_key_is_not_done_again_when_the_key_is_revoke
     town.rebuilt_is_the_same()
 
 
+def test_work_that_was_done_before_it_was_required_is_not_asked_about(town: Town, one: PrivateKey) -> None:
+    town.rules = Rules()
+    message = town.send("1", "ANY", one)
+    town.receipt("3", message, "done", None)
+    town.read()
+    town.rules = Rules("require")
+    later = town.send("1", "ANY", one)
+    town.receipt("3", later, "done", None)
+    town.read()
+    assert [each.message.id for each in town.waiting()] == [later.id]
+    town.rebuilt_is_the_same()
+    town.rules = Rules()
+    town.read()
+    assert town.waiting() == []
+
+
 # Replay
 
 

@@ -138,7 +138,7 @@ def test_a_copy_in_another_file_is_not_signed(town: Town, jesse: PrivateKey) -> 
 
 def test_a_signed_merge_does_not_speak_for_what_others_brought(town: Town, jesse: PrivateKey) -> None:
     base = town.branch.commit({"README.md": b"here\n"})
-    side = town.branch.commit({PATH: wrapped(town)}, "by an attacker")
+    side = town.branch.commit({PATH: TEXT}, "by an attacker")
     made = town.branch.mailbox.write_commit
     from gitsync.git.repo import Person
     from gitsync.signing.commits import sign_commit
@@ -146,6 +146,7 @@ def test_a_signed_merge_does_not_speak_for_what_others_brought(town: Town, jesse
     person = Person("jesse", "jesse@example.invalid", 1_795_000_900)
     tree = town.branch.mailbox.commit(side).tree
     town.branch.tip = made(tree, [base, side], "merge", person, person, sign=lambda raw: sign_commit(jesse, raw))
+    town.branch.commit({PATH: wrapped(town)}, "[2] wrapped")
     town.act()
     assert (standings(town), town.given()) == (["unsigned"], [])
 
