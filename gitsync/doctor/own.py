@@ -137,7 +137,9 @@ def _lost(ground: Ground, file: Path) -> Check:
 def _distrusted(ground: Ground, file: Path, error: ConfigError) -> Check:
     """Say why settings are not used; only too wide a mode can be mended, and only of what nobody has changed."""
     fix = None
-    wide = [path for path in (file.parent, file) if _mine(path) and path.lstat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)]
+    wide = [
+        path for path in (file.parent, file) if _mine(path) and path.lstat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ]
     copy = copy_of(ground.entry.mailbox) if ground.entry is not None else None
     if wide and copy is not None and _same(file, copy):
 
