@@ -208,7 +208,7 @@ def _writing(verb: Add) -> None:
     sub.add_argument("--all", action="store_true", help="also what was released or dropped, with the reasons")
     sub = verb("release", "keeping:release", "let go what is kept back for a secret in it")
     sub.add_argument("id", metavar="ID", help="one of gitsync quarantine; the first characters are enough")
-    sub.add_argument("--reason", required=True, metavar="TEXT", help="why it may be seen by all; it is told to everybody")
+    sub.add_argument("--reason", required=True, metavar="TEXT", help="why all may see it; it is told to everybody")
 
 
 def _tasks(verb: Add) -> None:
