@@ -19,6 +19,7 @@ from gitsync.dispatch.lanes import Job, Lanes
 from gitsync.dispatch.papers import delivery
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.dispatch.standing import Standing
+from gitsync.errors import GitsyncError
 from gitsync.ledger.values import Intent
 from gitsync.protocol.message import Message
 from gitsync.secrets.redact import redact
@@ -113,7 +114,7 @@ class Handover:
             # something was, the journal says so, and it is not done again.
             log.exception("message %s could not be handed over", job.envelope.message.id)
             self._standing.end(job, None)
-            return self._later(job)
+            return await self._broken(job, stage)
 
     async def _call(self, agent: str, given: Delivery) -> Outcome:
         if self._fault is nothing:
@@ -184,12 +185,29 @@ class Handover:
         """Write down a hand-over that was ended by `drain`: honest about what can be known."""
         self._standing.end(job, None)
         self._lanes.drop(job)
-        if stage in ("before", "told"):
-            return
+        if stage not in ("before", "told"):
+            await self._give_up(job, stage, "gitsync was stopped in the middle of it")
+
+    async def _broken(self, job: Job, stage: str) -> End:
+        """Go on after a failure of our own: what had begun must not stay so with nobody at it (I1)."""
+        try:
+            over = None if stage == "before" else await self._give_up(job, stage, "gitsync failed in the middle of it")
+            if over:
+                return self._drop(job)
+            if over is False:
+                job.attempt += 1
+        except GitsyncError:
+            log.exception("what became of message %s is found out at the next start", job.envelope.message.id)
+        return self._later(job)
+
+    async def _give_up(self, job: Job, stage: str, reason: str) -> bool | None:
+        """Write that a hand-over was cut off; say whether that was its end, None where none stands as begun."""
         intent = await self._books.found(job)
-        if intent is not None and intent.state == "started":
-            again = stage == "begun" or self._agents[job.agent].spec.idempotent
-            await self.abandon(intent, again, "gitsync was stopped in the middle of it")
+        if intent is None or intent.state != "started":
+            return None
+        again = stage == "begun" or self._agents[job.agent].spec.idempotent
+        await self.abandon(intent, again, reason)
+        return not again
 
     def _tell_failed(self, agent: str) -> None:
         try:

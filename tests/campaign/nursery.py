@@ -100,6 +100,7 @@ def serve(line: socket.socket) -> None:
             answer = codes.get(pid)
         else:
             answer = os.fork()
+            codes.pop(answer, None)  # the system gives numbers again
             if answer == 0:
                 line.detach()
                 _become(call)
