@@ -7,7 +7,6 @@ there; the one command that plays it again is printed beside it.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -21,10 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from tests.campaign.checker import report
+from tests.campaign.records import record
 from tests.campaign.replicas import SimClock
 from tests.campaign.township import Township
-
-FIGURES = Path(__file__).resolve().parents[2] / "build" / "campaign"
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """Where lives are played: an fsync costs nothing there; that it is called is for the tests of power loss."""
@@ -47,7 +45,8 @@ class Fates(RuleBasedStateMachine):
     taken: ClassVar[Counter[str]] = Counter()
     lives: ClassVar[int] = 0
     violations: ClassVar[int] = 0
-    began: ClassVar[float] = 0.0
+    sent: ClassVar[int] = 0
+    lines: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -222,6 +221,8 @@ class Fates(RuleBasedStateMachine):
         try:
             found = self.fleet.finish()
             type(self).violations += len(found)
+            type(self).sent += len(self.fleet.sent)
+            type(self).lines += len(self.fleet.written)
             assert not found, f"{report(found)}\nagain: {again(self.number)}"
         finally:
             self._stack.close()
@@ -234,7 +235,9 @@ def again(number: int) -> str:
 
 def play(number: int, *, lives: int, steps: int, shrink: bool = True) -> dict[str, Any]:
     """Play a run of one seed; write what it did to ``build/campaign/machine.jsonl``, and give that."""
-    run = type("Fates", (Fates,), {"number": number, "taken": Counter(), "lives": 0, "violations": 0})
+    run = type(
+        "Fates", (Fates,), {"number": number, "taken": Counter(), "lives": 0, "violations": 0, "sent": 0, "lines": 0}
+    )
     began = time.monotonic()
     failed = True
     try:
@@ -257,14 +260,14 @@ def play(number: int, *, lives: int, steps: int, shrink: bool = True) -> dict[st
         seconds = time.monotonic() - began
         figures = {
             "seed": number,
+            "remote": "file",
             "lives": run.lives,
             "steps": sum(run.taken.values()),
-            "seconds": round(seconds, 1),
-            "violations": run.violations,
-            "failed": failed,
+            "sent": run.sent,
+            "lines": run.lines,
+            "ms": round(1000 * seconds),
+            "violations": run.violations or int(failed),
             "by_step": dict(run.taken.most_common()),
         }
-        FIGURES.mkdir(parents=True, exist_ok=True)
-        with (FIGURES / "machine.jsonl").open("a") as file:
-            file.write(json.dumps(figures) + "\n")
+        record("machine", figures)
     return figures

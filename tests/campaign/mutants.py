@@ -17,8 +17,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.campaign.records import record
+
 ROOT = Path(__file__).resolve().parents[2]
-FIGURES = ROOT / "build" / "campaign" / "mutants.jsonl"
 PARTS = ("gitsync", "tests", "coordination", "hooks", "pyproject.toml")
 SEEDS = 8
 LIVES = 10
@@ -306,9 +307,8 @@ def hunt(mutant: Mutant, folder: Path) -> Caught:
 
 def _told(mutant: Mutant, by: str, what: str, steps: int, began: float) -> Caught:
     caught = Caught(mutant.name, by, what[:160], steps, round(time.monotonic() - began, 1))
-    FIGURES.parent.mkdir(parents=True, exist_ok=True)
-    with FIGURES.open("a") as file:
-        file.write(json.dumps(caught.__dict__) + "\n")
+    figures = {"deed": mutant.name, "seed": 0, "remote": "file", "by": by, "what": caught.what}
+    record("mutants", {**figures, "steps": steps, "ms": round(1000 * caught.seconds)})
     return caught
 
 
