@@ -109,3 +109,49 @@ def test_2_killed_before_it_was_noted_that_a_displaced_file_is_kept(world: World
     assert sorted(two.read("README.md").splitlines()[3:]) == [b"saved in that moment", b"typed at two"]
     assert one.files() == two.files()
     assert one.journal.displaced() == []
+
+
+def test_2_killed_between_index_and_branch_while_more_arrives(world: World) -> None:
+    """What we had put into the index is not taken for what a person staged, else the next commit would undo it."""
+    one, two = pair(world)
+    two.append("README.md", "first of two\n")
+    two.sync()
+
+    def die(point: str) -> None:
+        if point == "6-index":
+            raise SystemExit
+
+    one.fault = die
+    with pytest.raises(SystemExit):
+        one.cycle()
+    one.fault = nothing
+    two.append("README.md", "second of two\n")
+    two.sync()
+    one.restart()
+    world.settle()
+    assert one.files() == two.files()
+    assert one.git("status", "--porcelain") == ""
+
+
+def test_2_killed_between_index_and_branch_what_a_person_staged_stays(world: World) -> None:
+    one, two = pair(world)
+    two.append("README.md", "of two\n")
+    two.sync()
+    one.write("staged.md", "by hand\n")
+    one.git("add", "staged.md")
+    one.write("staged.md", "by hand, and more\n")
+
+    def die(point: str) -> None:
+        if point == "6-index":
+            raise SystemExit
+
+    one.fault = die
+    with pytest.raises(SystemExit):
+        one.cycle()
+    one.fault = nothing
+    two.append("README.md", "more of two\n")
+    two.sync()
+    one.restart()
+    one.cycle()
+    assert one.git("show", ":staged.md") == "by hand\n"
+    world.settle()
