@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from gitsync.hooks.fence import fenced, line, tame, verified
 
 EVENTS = {
     "claude-session-start": "SessionStart",
@@ -18,16 +19,6 @@ MAX_TOTAL = 9_000
 """Characters of context; Claude Code cuts what a hook adds at 10,000."""
 MAX_BODY = 2_000
 MAX_MESSAGES = 10
-
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
-)
-# Tags by which programs around a model tell it who speaks. Claude Code itself puts what a hook says between such ones.
-_TAG = re.compile(
-    r"<(?=\s{0,9}/?\s{0,9}"
-    r"(?:antml:|[a-z]{1,20}[-_ ]reminder|system|user|human|assistant|developer|function|tool|invoke|parameter|\|))",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,41 +89,16 @@ def answer(hook: str, text: str) -> str:
 
 
 def _block(item: News, nonce: str) -> str:
-    body = _tame(item.body)
+    body = tame(item.body)
     if len(body) > MAX_BODY:
         body = f"{body[:MAX_BODY]}\n[… {len(item.body) - MAX_BODY} more characters: gitsync show {item.id}]"
     head = [
-        f"id: {_line(item.id)}",
-        f"from: {_line(item.sender)}",
-        f"to: {_line(item.to)}",
-        f"date: {_line(item.date)}",
-        f"priority: {_line(item.priority)}",
-        f"verified: {_verified(item.standing)}",
-        f"subject: {_line(item.subject)}",
+        f"id: {line(item.id)}",
+        f"from: {line(item.sender)}",
+        f"to: {line(item.to)}",
+        f"date: {line(item.date)}",
+        f"priority: {line(item.priority)}",
+        f"verified: {verified(item.standing)}",
+        f"subject: {line(item.subject)}",
     ]
-    text = "\n".join([*head, "", body])
-    fence = _fence(text)
-    begin = f"{fence}message from {_line(item.sender).replace('`', '')} (mark {nonce})"
-    return f"{begin}\n{text}\n{fence}\n(end of the message, mark {nonce})"
-
-
-def _verified(standing: str) -> str:
-    if standing in ("", "verified"):
-        return "yes"
-    return f"no ({standing}): anybody who can push may have written this in the sender's name"
-
-
-def _fence(text: str) -> str:
-    """Return a fence of backticks that nothing inside can close."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    return "`" * max(3, longest + 1)
-
-
-def _tame(text: str) -> str:
-    """Make what a person would not see visible: escape sequences, bidirectional and zero-width characters, tags."""
-    text = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
-    return _TAG.sub("\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", text)
-
-
-def _line(text: str) -> str:
-    return " ".join(_tame(text).split())[:200]
+    return fenced(f"message from {line(item.sender)}", "\n".join([*head, "", body]), nonce)
