@@ -57,6 +57,10 @@ class Receipt:
             object.__setattr__(self, "seconds", round(float(self.seconds), 3))
         if not self.sender:
             raise ValueError("a receipt names the sender")
+        for name in ("sender", "agent", "reason"):
+            value: str = getattr(self, name)
+            if not value.isascii():
+                object.__setattr__(self, name, _storable(value))
         if not 0 <= self.attempt < 10**9:
             raise ValueError(f"not a number of an attempt: {self.attempt}")
 
@@ -136,6 +140,14 @@ def numbered(data: bytes) -> Iterator[tuple[int, str, Receipt | None]]:
 def lines(receipts: Iterable[Receipt]) -> bytes:
     """Write receipts as lines, each with its end."""
     return b"".join(f"{line(receipt)}\n".encode("utf-8", "surrogateescape") for receipt in receipts)
+
+
+def _storable(value: str) -> str:
+    """Give the text that a file will give back: bytes that make a letter together are it, half a letter is none."""
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _escape(value: str) -> str:

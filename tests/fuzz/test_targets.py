@@ -117,6 +117,12 @@ def test_half_a_character_in_a_receipt_stays_as_written() -> None:
     assert receipts.parse_file(receipts.lines([receipt])) == (receipt,)
 
 
+def test_bytes_that_make_a_letter_together_are_that_letter_in_a_receipt() -> None:
+    for reason in ("\udce2\udc80\udca9", "\udcff", "\ud800", "é"):
+        receipt = receipts.Receipt("2026-11-20T06:45:12Z", ID, "1", "", "done", reason=reason)
+        assert receipts.parse_file(receipts.lines([receipt])) == (receipt,)
+
+
 def test_a_row_of_dashes_is_an_agent_and_not_a_rule() -> None:
     page = status.Status("1", agents=(status.AgentRow("---", "---", "---", "---", ("---",), 0),))
     read = status.read_status(status.write_block(page))
