@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gitsync.ledger import doubts, folder, handed, intents, quarantine, queue, tasks
+from gitsync.ledger import doubts, folder, handed, intents, quarantine, queue, runs, tasks
 from gitsync.ledger.db import Database
 from gitsync.ledger.faults import FaultPoint, nothing
 
@@ -16,6 +16,7 @@ MIGRATIONS = (
     handed.SCHEMA,
     quarantine.SCHEMA,
     doubts.SCHEMA,
+    runs.SCHEMA,
 )
 
 
@@ -27,10 +28,11 @@ class Journal(
     tasks.TaskRows,
     handed.HandedRows,
     doubts.Doubts,
+    runs.RunRows,
 ):
     """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages, tasks, what is kept back.
 
-    Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it
+    And what models cost. Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it
     returns. The background process and the command line have it open at the same time. Raises StoreFailed with a
     remedy, and then nothing was written.
     """
