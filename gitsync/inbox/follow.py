@@ -14,7 +14,7 @@ from gitsync import clock
 from gitsync.git.repo import Mailbox
 from gitsync.inbox.review import review
 from gitsync.inbox.scan import Scan
-from gitsync.inbox.waiting import lost
+from gitsync.inbox.waiting import keep_ended, lost
 from gitsync.ledger.db import StoreBroken
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
@@ -124,6 +124,8 @@ class _Follower:
             return True
         past: frozenset[str] | None = None
         if head is None or not known or not self.mailbox.has(head) or not self.mailbox.is_ancestor(head, self.tip):
+            if head is not None and not (self.mailbox.has(head) and self.mailbox.is_ancestor(head, self.tip)):
+                keep_ended(self.journal, self.ledger.ended_elsewhere(self.machine_id))
             past = self._move_horizon(head)
             basis = self._basis()
             self.ledger.start_over(basis, self.book.mark)

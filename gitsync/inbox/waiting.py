@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,8 @@ from gitsync.ledger.values import ASKED_BY, ASKED_STANDING, Intent, Local, Row, 
 from gitsync.protocol.blocks import content_hash
 from gitsync.protocol.message import Message
 from gitsync.verifying import UNSIGNED, VERIFIED
+
+_ENDED = "ended_elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ def candidates(
     keys = ledger.open_keys()
     decided = journal.decided(keys)
     wanted = {key for key in keys if key not in decided} | {key for key in retried if key == base_key(key)}
+    wanted -= _ended(journal) - retried
     rows = [row for row in ledger.by_keys(sorted(wanted)) if not row.withdrawn]
     gone = journal.gone([row.key for row in rows])
     claims = journal.doubtful_claims()
@@ -83,6 +87,21 @@ def candidates(
         *local,
         *(local_envelope(one, intents.get(one.key, ())) for one in again),
     ]
+
+
+def keep_ended(journal: Journal, keys: Collection[str]) -> None:
+    """Remember messages to ANY that other machines are through with, though the branch is about to lose their word.
+
+    Who takes the branch back over a receipt leaves the message on it: nothing there says any more that it was done, and
+    the next machine that asks would win the claim and do it again (I2). Called before the ledger begins anew.
+    """
+    known = _ended(journal)
+    if not known.issuperset(keys):
+        journal.set_meta(_ENDED, json.dumps(sorted(known.union(keys))))
+
+
+def _ended(journal: Journal) -> frozenset[str]:
+    return frozenset(json.loads(journal.meta(_ENDED) or "[]"))
 
 
 def _open_locals(journal: Journal, memory: MutableMapping[str, Envelope]) -> list[Envelope]:

@@ -96,6 +96,15 @@ class Ledger:
         """Give the keys of what is history for this machine."""
         return frozenset(row[0] for row in self._query("SELECT key FROM messages WHERE history = 1", ()))
 
+    def ended_elsewhere(self, machine_id: str) -> frozenset[str]:
+        """Give the keys of messages to ANY of which another machine has said that it is through with them."""
+        query = (
+            "SELECT DISTINCT m.key FROM messages m JOIN receipts r ON r.id = m.id AND r.sender = m.sender "
+            "WHERE m.to_place = 'ANY' AND r.counts = 1 AND r.machine <> ? "
+            "AND r.outcome IN ('done', 'failed', 'refused', 'dead', 'uncertain')"
+        )
+        return frozenset(row[0] for row in self._query(query, (machine_id,)))
+
     def renew(self) -> None:
         """Replace a broken file by an empty one."""
         self.rebuilds += 1
