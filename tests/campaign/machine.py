@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from tests.campaign.checker import report
 from tests.campaign.records import record
 from tests.campaign.replicas import SimClock
-from tests.campaign.township import Township
+from tests.campaign.township import POINTS, Township
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """Where lives are played: an fsync costs nothing there; that it is called is for the tests of power loss."""
@@ -175,7 +175,7 @@ class Fates(RuleBasedStateMachine):
     def restart(self, who: int) -> None:
         self._step("restart", who)
 
-    @rule(who=WHO, to=SOME, number=st.integers(0, 79))
+    @rule(who=WHO, to=SOME, number=st.integers(0, len(POINTS) - 1))
     def kill_at(self, who: int, to: int, number: int) -> None:
         self._step("kill_at", who, to, number)
 

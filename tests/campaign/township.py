@@ -31,7 +31,8 @@ from tests.remotes import run_git
 NAMES = ("1", "2", "3")
 PLACES = tuple(point for point in cycle_faults.POINTS if point.startswith("6-"))
 """The points of a materialisation at which somebody may save."""
-POINTS = (*cycle_faults.POINTS, *hand_over_faults.POINTS)
+POINTS = (*cycle_faults.POINTS, *hand_over_faults.POINTS * 4)
+"""Where a process is killed: a hand-over has few points, and each of them decides about I2."""
 ALLOWED = 5 * MINUTE
 """Seconds that contact and outbox may age before green is a lie, whatever the settings say."""
 ROUNDS = 40
