@@ -123,6 +123,7 @@ class Quarantine:
 
     def held_by_prefix(self, prefix: str) -> list[Held]:
         """Give what was ever kept back whose id begins so, oldest first."""
+        prefix = text(prefix)  # an argument may be any bytes
         with self.db.read() as conn:
             rows = conn.execute(
                 "SELECT * FROM quarantine WHERE id >= ? AND id < ? ORDER BY number", (prefix, prefix + "\U0010ffff")
