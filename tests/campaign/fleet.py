@@ -228,7 +228,7 @@ class Fleet:
         self.members = [Member(str(number + 1), self.live / f"m{number + 1}", self) for number in range(count)]
         self.sent: list[checker.Sent] = []
         self.written: list[checker.Written] = []
-        self.outside: Mapping[Path, Mapping[str, str]] = {}
+        self.outside: dict[Path, Mapping[str, str]] = {}
         self._numbers = 0
         for member in self.members:
             self._make(member, remotes)
@@ -260,6 +260,9 @@ class Fleet:
         (member.root / "code.py").write_text("print('mine')\n")
         run_git("add", "code.py", cwd=member.root)
         run_git("commit", "-q", "-m", "code", cwd=member.root)
+        (member.root / ".git" / "info").mkdir()
+        (member.root / ".git" / "info" / "exclude").touch()
+        self.outside[member.root] = checker.snapshot(member.root)  # before anything of gitsync ran here
         member.env = {**os.environ, "XDG_CONFIG_HOME": str(self.live / "xdg" / member.id)}
         code, said = member.gitsync("init", "--id", member.id, "--port", "0")
         assert code == 0, said
@@ -291,7 +294,6 @@ class Fleet:
             self.type(other, "NOTES.md")
             code, said = other.gitsync("sync")
             assert code == 0, said
-        self.outside = {member.root: checker.snapshot(member.root) for member in self.members}
         self.aside.mkdir()
         _copy(self.live, self.aside / "live")
         _copy(self.remote.path, self.aside / "remote")
