@@ -32,7 +32,9 @@ class Journal(
 ):
     """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages, tasks, what is kept back.
 
-    And what models cost. Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it
+    And what models cost.
+
+    Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it
     returns. The background process and the command line have it open at the same time. Raises StoreFailed with a
     remedy, and then nothing was written.
     """
