@@ -81,6 +81,7 @@ class Capture:
         )
         self.expected: dict[str, Entry] = {}
         self._tree: str | None = None
+        self._hidden: set[str] | None = None
         self._differ: set[str] = set()
         self._nothing: set[str] = set()
         self._typing: dict[str, Typing] = {}
@@ -137,6 +138,7 @@ class Capture:
                 self.expected[change.path] = change.new
         self._tree = tree
         if hidden:
+            self._hidden = None
             self.folder.relist()  # whether such names are looked at depends on what the branch has
         return paths
 
@@ -154,8 +156,18 @@ class Capture:
 
     def _skipped_folder(self, path: str) -> bool:
         """Say whether a folder is an editor's own (`.vscode`, `.obsidian`), unless the branch has it."""
-        hidden = path.rpartition("/")[2].startswith(".")
-        return hidden and not any(name.startswith(f"{path}/") for name in self.expected)
+        return path.rpartition("/")[2].startswith(".") and path not in self._hidden_folders()
+
+    def _hidden_folders(self) -> set[str]:
+        """Name the folders of the branch that begin with a dot, gathered once: somebody may push very many."""
+        if self._hidden is None:
+            self._hidden = set()
+            for name in self.expected:
+                at = name.find("/.") + 1 if not name.startswith(".") else 0
+                while (at or name.startswith(".")) and (end := name.find("/", at)) > 0:
+                    self._hidden.add(name[:end])
+                    at = end + 1
+        return self._hidden
 
     # -- judging -----------------------------------------------------------------------------------
 
