@@ -129,6 +129,10 @@ class AsyncClient:
         """Return the thread that a message is in, oldest first."""
         return await self._rows(f"/threads/{_part(ident)}")
 
+    async def search(self, words: str, *, limit: int = 50) -> list[Json]:
+        """Return the messages that hold all these words, best first."""
+        return await self._rows("/search", words=words, limit=limit)
+
     async def send(self, to: str, message: str, **fields: Any) -> Json:
         """Send; ``fields`` are subject, sender, type, priority, thread, in_reply_to. Return id and status."""
         return await self._object("POST", "/send", _sending({"to": to, "message": message, **fields}))

@@ -53,13 +53,15 @@ class Application:
     async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp:
         try:
             operation, path = _find(scope)
+            raw, body = await _body(operation, scope, receive)
             asked = Asked(
                 control=self._control,
                 sessions=self._sessions,
                 scope=scope,
                 path=path,
                 query=query_values(operation.query, _query(scope)) if operation.query else {},
-                body=await _body(operation, scope, receive),
+                body=body,
+                raw=raw,
                 operations=TABLE.operations,
             )
             return answered(await operation.call(asked))
@@ -107,9 +109,9 @@ def _query(scope: Scope) -> dict[str, str]:
     return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
 
-async def _body(operation: Operation, scope: Scope, receive: Receive) -> Json:
+async def _body(operation: Operation, scope: Scope, receive: Receive) -> tuple[bytes, Json]:
     if scope["method"] in SAFE_METHODS:
-        return {}
+        return b"", {}
     chunks = []
     more = True
     while more:
@@ -119,11 +121,11 @@ async def _body(operation: Operation, scope: Scope, receive: Receive) -> Json:
         chunks.append(message.get("body", b""))
         more = message.get("more_body", False)
     data = b"".join(chunks)
-    if operation.body is None:
-        return {}
+    if operation.body is None and not operation.raw:
+        return b"", {}
     if data and not _is_json(scope):
         raise BadRequest(415, "unsupported_media_type", "send JSON, with 'Content-Type: application/json'")
-    return operation.body.read(data)
+    return (b"", operation.body.read(data)) if operation.body is not None else (data, {})
 
 
 def _is_json(scope: Scope) -> bool:

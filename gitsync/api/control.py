@@ -53,6 +53,28 @@ class AckAsk:
     agent: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolsAsk:
+    """A request of an MCP client. ``name`` is for whom it speaks, by its address; empty: as the settings say."""
+
+    name: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class Exchange(Protocol):
+    """The answer to such a request, as it comes."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+
+    async def take(self) -> bytes | None:
+        """Give what comes next; None at the end."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
 class Stream(Protocol):
     """What a reader of the events has still to be told."""
 
@@ -77,6 +99,12 @@ class Control(Protocol):
 
     async def computers(self) -> Sequence[Mapping[str, Any]]:
         """Return the fleet as this machine knows it."""
+
+    async def search(self, words: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the messages that hold all these words, best first."""
+
+    async def tools(self, ask: ToolsAsk) -> Exchange:
+        """Hand a request to the process of the tools; it is begun when none runs."""
 
     # -- messages ----------------------------------------------------------------------------------
 

@@ -11,9 +11,10 @@ from starlette.types import ASGIApp
 from gitsync import __version__
 from gitsync.api import shapes, static
 from gitsync.api.answers import HEADERS, Answer, encode, failed
-from gitsync.api.control import AckAsk, Json, ReplyAsk, SendAsk, SyncAsk
+from gitsync.api.control import AckAsk, Json, ReplyAsk, SendAsk, SyncAsk, ToolsAsk
 from gitsync.api.openapi import document
 from gitsync.api.operations import Asked, Handler
+from gitsync.api.passing import ASKED, PassedOn
 from gitsync.api.sessions import CODE_LASTS, set_cookie
 from gitsync.api.stream import EventAnswer
 from gitsync.tasks.values import GENERAL, TaskAsk
@@ -61,6 +62,12 @@ async def message(asked: Asked) -> Any:
 async def thread(asked: Asked) -> Any:
     """Give a thread."""
     return list(await asked.control.thread(asked.path["id"]))
+
+
+async def search(asked: Asked) -> Any:
+    """Give the messages that hold all the words."""
+    limit = max(1, min(asked.query["limit"], shapes.LONGEST_PAGE))
+    return list(await asked.control.search(asked.query["words"], limit))
 
 
 async def blockers(asked: Asked) -> Any:
@@ -226,6 +233,18 @@ async def task(asked: Asked) -> Any:
 async def cancel_task(asked: Asked) -> Any:
     """End a task."""
     return dict(await asked.control.cancel_task(asked.path["id"]))
+
+
+# -- tools -----------------------------------------------------------------------------------------
+
+
+async def tools(asked: Asked) -> ASGIApp:
+    """Pass a request on to the process of the tools."""
+    given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in asked.scope["headers"]]
+    headers = [(name, value) for name, value in given if name in ASKED or name.startswith("mcp-")]
+    return PassedOn(
+        await asked.control.tools(ToolsAsk(name=asked.path.get("name", ""), headers=headers, body=asked.raw))
+    )
 
 
 # -- the process -----------------------------------------------------------------------------------

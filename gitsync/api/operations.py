@@ -29,6 +29,8 @@ class Asked:
     path: Mapping[str, str]
     query: Json
     body: Json
+    raw: bytes
+    """The body as it came, where the operation wants it so."""
     operations: Sequence[Operation]
     """The whole table, for those who tell of it."""
 
@@ -50,6 +52,8 @@ class Operation:
     """Other statuses that are no failure in the one shape, with their schemas."""
     media: str = "application/json"
     body: Shape | None = None
+    raw: bool = False
+    """Whether the body is passed on as it came; what is in it is described elsewhere."""
     query: tuple[Field, ...] = ()
     fails: tuple[int, ...] = ()
     """Statuses of failures that are this endpoint's own; those that all have are added where it is described."""

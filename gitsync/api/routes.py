@@ -13,6 +13,9 @@ _HTML = "text/html"
 _FILE = "application/octet-stream"
 _PLAIN = "text/plain"
 
+_TOOLS = dict.fromkeys((202, 400, 404, 406), ANY)
+"""What the protocol itself answers besides, in its own words."""
+
 
 def _verb(verb: str, about: str) -> Operation:
     return Operation(
@@ -62,6 +65,15 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=rows(ref("Entry")),
         query=shapes.INBOX_PAGE,
         fails=(404, 422),
+    ),
+    Operation(
+        method=_GET,
+        path="/search",
+        about="Messages that hold all the words, best first",
+        call=handlers.search,
+        answer=rows(ref("Entry")),
+        query=shapes.SEARCH,
+        fails=(422,),
     ),
     Operation(
         method=_GET,
@@ -239,6 +251,26 @@ OPERATIONS: tuple[Operation, ...] = (
         about="Make a one-time code that is good for 60 seconds",
         call=handlers.code,
         answer=ref("Code"),
+    ),
+    Operation(
+        method=_POST,
+        path="/mcp",
+        about="A request of the Model Context Protocol (streamable HTTP), for whom the settings say",
+        call=handlers.tools,
+        answer=ANY,
+        also=_TOOLS,
+        raw=True,
+        fails=(404, 422),
+    ),
+    Operation(
+        method=_POST,
+        path="/mcp/{name}",
+        about="The same, for an agent of kind inbox",
+        call=handlers.tools,
+        answer=ANY,
+        also=_TOOLS,
+        raw=True,
+        fails=(404, 422),
     ),
     Operation(method=_GET, path="/openapi.json", about="This description", call=handlers.openapi, answer=ANY),
     Operation(

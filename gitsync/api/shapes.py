@@ -130,6 +130,10 @@ PAGE = (
 )
 TASK_PAGE = (*PAGE, Field(name="status", choices=STATES))
 INBOX_PAGE = (*PAGE, Field(name="agent"), Field(name="unread", kind="boolean", default=False))
+SEARCH = (
+    Field(name="words", required=True, blank=False, about="whole words; a message holds all of them"),
+    PAGE[0],
+)
 FOLLOW = (
     Field(name="last_id", about="as the header Last-Event-ID, which wins"),
     Field(

@@ -27,7 +27,7 @@ class EventAnswer:
         """Send what there is, and a comment where there is nothing."""
         headers = {**HEADERS, "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        gone = asyncio.create_task(_gone(receive))
+        gone = asyncio.create_task(hung_up(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": raw})
             if scope["method"] != "HEAD":
@@ -54,7 +54,7 @@ class EventAnswer:
                 taking.cancel()
 
 
-async def _gone(receive: Receive) -> None:
+async def hung_up(receive: Receive) -> None:
     """Return when the other side has hung up."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -138,6 +138,9 @@ def _machine(verb: Add) -> None:
     sub = verb("dashboard", "dashboard:dashboard", "open the page of the background process in a browser, logged in")
     sub.add_argument("--print", action="store_true", help="print the address instead; it logs in once, within a minute")
 
+    sub = verb("mcp", "mcp:mcp", "the tools for an MCP client, over standard input and output; the client starts it")
+    sub.add_argument("--as", dest="sender", metavar="NAME", help="speak as this agent of kind inbox (default: you)")
+
     sub = verb("sync", "syncing:sync", "one cycle now; print what came and went", json=True)
     sub.add_argument(
         "--accept-rewrite", action="store_true", help="the remote's rewritten history is right: go on from it"

@@ -12,7 +12,7 @@ from gitsync.agents.spec import KINDS, AgentSpec
 from gitsync.config import tables
 from gitsync.config.lines import Path as KeyPath
 from gitsync.config.lines import line_of, locate
-from gitsync.config.settings import ApiSettings, DispatchOptions, LogSettings, Settings
+from gitsync.config.settings import ApiSettings, DispatchOptions, LogSettings, McpSettings, Settings
 from gitsync.config.tables import Table
 from gitsync.dispatch.quota import Limits
 from gitsync.errors import ConfigError
@@ -102,6 +102,7 @@ class _Reader:
             dispatch=DispatchOptions(**self._table("dispatch", tables.DISPATCH)),
             tasks=TaskSettings(**self._table("tasks", tables.TASKS)),
             supervise=SuperviseSettings(**self._table("supervise", tables.SUPERVISE)),
+            mcp=McpSettings(**self._table("mcp", tables.MCP)),
             log=LogSettings(**self._table("log", tables.LOG)),
             secrets=Secrets(**self._table("secrets", tables.SECRETS)),
         )

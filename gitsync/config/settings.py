@@ -44,6 +44,15 @@ class DispatchOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class McpSettings:
+    """For whom the tools of MCP clients speak, and how long their process stays without a call (s)."""
+
+    speaks_as: str = ""
+    """An agent of kind inbox; empty: the person at this machine."""
+    idle: float = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """How much the process writes to ``.gitsync/gitsync.log``; sizes in bytes."""
 
@@ -75,6 +84,7 @@ class Settings:
     dispatch: DispatchOptions = DispatchOptions()
     tasks: TaskSettings = field(default_factory=TaskSettings)
     supervise: SuperviseSettings = field(default_factory=SuperviseSettings)
+    mcp: McpSettings = McpSettings()
     log: LogSettings = LogSettings()
     secrets: Secrets = field(default_factory=Secrets)
     restored: bool = False

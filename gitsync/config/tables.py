@@ -75,6 +75,11 @@ SUPERVISE: Table = {
     "failures": checks.integer(1, 100),
 }
 
+MCP: Table = {
+    "speaks_as": checks.text(),
+    "idle": checks.duration(0, DAY),
+}
+
 LOG: Table = {
     "level": checks.one_of("debug", "info", "warning", "error"),
     "max_size": checks.size(64 * 1024, 1 << 30),
@@ -179,6 +184,7 @@ TOP = (
     "api",
     "dispatch",
     "limits",
+    "mcp",
     "log",
     "agents",
     "routes",

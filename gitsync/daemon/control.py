@@ -11,16 +11,27 @@ from functools import partial
 from typing import Any, TypeVar
 
 from gitsync import __version__, clock
-from gitsync.api.control import AckAsk, Json, ReplyAsk, SendAsk, Stream, SyncAsk
+from gitsync.api.control import AckAsk, Exchange, Json, ReplyAsk, SendAsk, Stream, SyncAsk, ToolsAsk
 from gitsync.daemon import scrape
 from gitsync.daemon.events import tell_message
 from gitsync.daemon.process import Process
 from gitsync.daemon.sending import Sending, sent
 from gitsync.errors import NotFound
-from gitsync.inbox import ack, approvals_view, inbox_view, messages_view, release, show_view, take, thread_view
+from gitsync.inbox import (
+    ack,
+    approvals_view,
+    inbox_view,
+    messages_view,
+    release,
+    search_view,
+    show_view,
+    take,
+    thread_view,
+)
 from gitsync.machine import computers_document, kept_back, own_state, status_document, sync_document
 from gitsync.outbox import reply
 from gitsync.protocol.message import Message
+from gitsync.routing import INBOX
 from gitsync.sync.engine import Request
 from gitsync.tasks.values import TaskAsk
 
@@ -113,6 +124,14 @@ class ProcessControl:
     async def thread(self, ident: str) -> Sequence[Mapping[str, Any]]:
         """Return the thread that a message is in, oldest first."""
         return await self._reading(partial(thread_view, *self._stores, ident))
+
+    async def search(self, words: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the messages that hold all these words, best first."""
+        return await self._reading(partial(search_view, *self._stores, words, limit=limit))
+
+    async def tools(self, ask: ToolsAsk) -> Exchange:
+        """Hand a request to the process of the tools; it is begun when none runs."""
+        return await self._process.tools.ask(ask)
 
     async def send(self, asks: Sequence[SendAsk]) -> list[Json]:
         """Accept messages durably, all or none; return id and status of each."""
@@ -322,7 +341,7 @@ class ProcessControl:
         return agent
 
     def _known_agent(self, name: str) -> None:
-        if name not in self._process.delivering.names():
+        if name != INBOX and name not in self._process.delivering.names():
             raise self._no_agent(name, "agent")
 
     def _no_agent(self, name: str, field: str) -> NotFound:

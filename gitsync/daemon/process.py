@@ -27,6 +27,7 @@ from gitsync.daemon.schedule import Facts, unhealthy
 from gitsync.daemon.server import Server, listen
 from gitsync.daemon.syncing import Syncing
 from gitsync.daemon.tasking import Tasking
+from gitsync.daemon.tools import Tools
 from gitsync.dispatch.events import Event
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.machine import Opened, open_machine
@@ -58,6 +59,7 @@ class Process:
         self.syncing: Syncing
         self.delivering: Delivering
         self.tasking: Tasking
+        self.tools = Tools(settings)
         self.feed = Feed()
         self.metrics = Metrics()
         self._cycle: CycleResult | None = None
@@ -105,6 +107,7 @@ class Process:
             server = Server(create_app(control(self), token=self._token, hosts=hosts, reads=reads), sock)
             await server.start()
             stack.push_async_callback(server.stop)
+            stack.push_async_callback(self.tools.close)
             stack.callback(self.feed.close)
             stack.callback(presence.remove, settings.daemon_file, pid=self.pid)
             stack.push_async_callback(syncing.last_push)
@@ -204,6 +207,7 @@ class Process:
         logging.getLogger().setLevel(new.log.level.upper())
         await self.delivering.reconfigure(new)
         self.tasking.configure(new)
+        self.tools.configure(new)
         await self.syncing.on_git_thread(lambda: self.syncing.engine.configure(new.sync, new.machine))
         log.info("settings reread")
         return []
