@@ -179,6 +179,10 @@ class Fates(RuleBasedStateMachine):
     def kill_at(self, who: int, to: int, number: int) -> None:
         self._step("kill_at", who, to, number)
 
+    @rule(who=WHO, number=SOME)
+    def cut_off(self, who: int, number: int) -> None:
+        self._step("cut_off", who, number)
+
     @rule(who=WHO, after=st.integers(0, 149))
     def kill(self, who: int, after: int) -> None:
         self._step("kill", who, after)

@@ -31,8 +31,9 @@ from tests.remotes import run_git
 NAMES = ("1", "2", "3")
 PLACES = tuple(point for point in cycle_faults.POINTS if point.startswith("6-"))
 """The points of a materialisation at which somebody may save."""
-POINTS = (*cycle_faults.POINTS, *hand_over_faults.POINTS * 4)
-"""Where a process is killed: a hand-over has few points, and each of them decides about I2."""
+POINTS = (*cycle_faults.POINTS, *hand_over_faults.POINTS)
+DECIDING = ("7-begun", "7-calling", "7-answered", "7-concluded")
+"""The points of a hand-over at which a crash decides about I2."""
 ALLOWED = 5 * MINUTE
 """Seconds that contact and outbox may age before green is a lie, whatever the settings say."""
 ROUNDS = 40
@@ -439,7 +440,19 @@ class Township:
         self.send(who, to, number)
         self.send(who + 1, 0 if who % 3 == 0 else 1, 0)
         self.cycle(who + 1, True)
-        left = [POINTS[number % len(POINTS)]]
+        return self._kill_at(one, POINTS[number % len(POINTS)])
+
+    def cut_off(self, who: int, number: int) -> bool:
+        """Kill a process while an agent has a message of another machine in its hands."""
+        one = self.at(who)
+        if not one.alive:
+            return False
+        self.send(who + 1, 0 if who % 3 == 0 else 1, 0)
+        self.cycle(who + 1, True)
+        return self._kill_at(one, DECIDING[number % len(DECIDING)])
+
+    def _kill_at(self, one: Replica, name: str) -> bool:
+        left = [name]
 
         def hook(point: str) -> None:
             if left and point == left[0]:
