@@ -103,7 +103,7 @@ MUTANTS = (
     Mutant(
         "forget the attempted commit",
         "sync/outgoing.py",
-        (('        self._journal.attempted(draft.tip, run.tip or "", built.seqs)\n', ""),),
+        (('        self._journal.attempted(draft.tip, run.tip or "", built.seqs)', "        pass"),),
         "tests/sync/test_remote_troubles.py -k test_4",
     ),
     Mutant(
@@ -111,10 +111,10 @@ MUTANTS = (
         "sync/outgoing.py",
         (
             (
-                '        self._journal.attempted(draft.tip, run.tip or "", built.seqs)\n',
+                '        self._journal.attempted(draft.tip, run.tip or "", built.seqs)',
                 (
-                    '        self._journal.attempted(draft.tip, run.tip or "", built.seqs)\n'
-                    "        self._journal.landed(built.seqs, draft.tip)\n"
+                    '        self._journal.attempted(draft.tip, run.tip or "", built.seqs)'
+                    "; self._journal.landed(built.seqs, draft.tip)"
                 ),
             ),
         ),
