@@ -73,8 +73,8 @@ class Sent:
 
     ``body`` is a unique text of it. ``told`` says that its sender was told why it does not arrive: ``withdrawn``,
     ``cancelled``, ``refused``. ``reach`` names the machines at each of which a hand-over, a receipt, or somebody's look
-    at the inbox is due; ``*`` is any of them, nothing that none is. ``local``: for an agent of the same machine, so
-    not on the branch. ``rewound``: a person took the branch back over it, so a rescue ref has it. ``deleted``: a person
+    at the inbox is due; ``*`` is any of them, nothing that none is. ``settled`` names those where somebody said what
+    became of it: a final receipt is due. ``local``: for an agent of the same machine, so not on the branch. ``rewound``: a person took the branch back over it, so a rescue ref has it. ``deleted``: a person
     took it off the branch by plain git.
     """
 
@@ -84,6 +84,7 @@ class Sent:
     body: str = ""
     told: str = ""
     reach: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
     local: bool = False
     rewound: bool = False
     deleted: bool = False
@@ -178,6 +179,9 @@ def _arrived(
         for place in one.reach:
             if (one.id, place) not in reached:
                 yield Violation("I1", f"message {one.id} from {one.sender} to {one.to} did not reach machine {place}")
+        final = {machine for machine, _, outcome in held.receipts.get(one.id, ()) if outcome in FINAL}
+        for place in sorted({*one.settled} - final):
+            yield Violation("I1", f"message {one.id} was settled on machine {place}, and its sender never hears of it")
 
 
 def _there(held: Branch, kept: bytes, one: Sent) -> Iterable[Violation]:

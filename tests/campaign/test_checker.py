@@ -99,6 +99,14 @@ def test_i1_a_receipt_is_an_answer_too_and_a_message_that_is_done_may_go(case: C
     assert case.found() == []
 
 
+def test_i1_a_word_of_a_person_is_owed_to_the_sender(case: Case) -> None:
+    case.sent[0].settled = ("2",)
+    assert case.found() == ["I1"]
+    case.commit({"receipts/2/2026-11.md": f"- 2026-11-20T06:45:12Z · {ID} · from 1 · done · attempt 1\n"})
+    case.pull()
+    assert case.found() == []
+
+
 def test_i1_a_message_that_stands_twice(case: Case) -> None:
     case.commit({"archive/2026-11/1_TO_2.1.md": block(ID, "build it")})
     case.pull()

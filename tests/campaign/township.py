@@ -163,11 +163,13 @@ class Township:
         came = [sent.id for sent in self.sent.values() if one.id in sent.reach]
         if not one.alive or not came:
             return False
+        ident = came[which % len(came)]
         with contextlib.suppress(GitsyncError):
             if first_take:
-                one.take(came[which % len(came)])
+                one.take(ident)
             else:
-                one.ack(came[which % len(came)])
+                one.ack(ident)
+                self.sent[ident].settled += (one.id,)
         return True
 
     def answers(self, who: int, kind: int) -> bool:
@@ -361,6 +363,8 @@ class Township:
         )
         self.host.git("push", "-q", "--force", "origin", f"{to}:refs/heads/{BRANCH}")
         after = checker.read_branch(self.remote)
+        for message in self.sent.values():
+            message.settled = ()  # the receipts may be among what is taken back
         for ident in before.ever - after.ever:
             if ident in self.sent:
                 message = self.sent[ident]
