@@ -75,6 +75,8 @@ class Outcome:
     reason: str = ""
     started: bool = True
     retry_after: float | None = None
+    until: float | None = None
+    """When a limit yields that keeps the agent from more (Unix time): until then it gets nothing."""
     usage: dict[str, Any] | None = None
     blameless: bool = False
 

@@ -11,26 +11,33 @@ from gitsync.agents.environment import process_environment
 from gitsync.agents.spec import AgentSpec
 
 if TYPE_CHECKING:
-    from gitsync.agents.claude import Worker
+    from gitsync.agents.claude import Surroundings, Worker
 
 
 def open_agents(
-    specs: Sequence[AgentSpec], root: Path, *, environ: Mapping[str, str] | None = None
+    specs: Sequence[AgentSpec],
+    root: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    around: Surroundings | None = None,
 ) -> dict[str, Agent]:
-    """Make the agents of a machine; all Claude agents among them share one worker process."""
-    from gitsync.agents.claude import Worker  # here, so that a machine without agents does not pay for it
+    """Make the agents of a machine; all Claude agents among them share one worker process, and what is around them."""
+    from gitsync.agents.claude import Surroundings, Worker  # here, so that a machine without agents does not pay for it
 
     environ = process_environment() if environ is None else environ
-    worker = Worker(environ, [spec for spec in specs if spec.kind == "claude"])
-    return {spec.name: _open(spec, root, environ, worker) for spec in specs}
+    around = around or Surroundings()
+    worker = Worker(environ, [spec for spec in specs if spec.kind == "claude"], around.concurrency)
+    return {spec.name: _open(spec, root, environ, worker, around) for spec in specs}
 
 
-def open_agent(spec: AgentSpec, root: Path, *, environ: Mapping[str, str] | None = None) -> Agent:
+def open_agent(
+    spec: AgentSpec, root: Path, *, environ: Mapping[str, str] | None = None, around: Surroundings | None = None
+) -> Agent:
     """Make one agent; `environ` is where PATH, HOME and API keys come from (default: this process)."""
-    return open_agents([spec], root, environ=environ)[spec.name]
+    return open_agents([spec], root, environ=environ, around=around)[spec.name]
 
 
-def _open(spec: AgentSpec, root: Path, environ: Mapping[str, str], worker: Worker) -> Agent:
+def _open(spec: AgentSpec, root: Path, environ: Mapping[str, str], worker: Worker, around: Surroundings) -> Agent:
     # Imported here, so that a machine without HTTP or Claude agents does not pay for them.
     from gitsync.agents.claude import ClaudeAgent
     from gitsync.agents.command import CommandAgent
@@ -43,6 +50,6 @@ def _open(spec: AgentSpec, root: Path, environ: Mapping[str, str], worker: Worke
         case "command":
             return CommandAgent(spec, root, environ)
         case "claude":
-            return ClaudeAgent(spec, root, environ, worker)
+            return ClaudeAgent(spec, root, environ, worker, around)
         case _:
             return InboxAgent(spec)

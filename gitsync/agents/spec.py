@@ -8,6 +8,24 @@ from dataclasses import dataclass, field
 from gitsync.balancing import FAILURES, PAUSE
 
 KINDS = ("http", "command", "claude", "inbox")
+TOOLS = ("thread", "fleet", "search")
+"""What a model may look at: the rest of the thread, the computers, messages on the branch. None of them writes."""
+
+ANSWER = 4096
+"""Tokens of the longest answer, where nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRule:
+    """Say when a model is used: all that is given must hold. Complexity is 0 to 100."""
+
+    name: str
+    types: tuple[str, ...] = ()
+    priorities: tuple[str, ...] = ()
+    above: int = -1
+    """The message's complexity is more than this."""
+    below: int = 101
+    """The message's complexity is less than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +54,31 @@ class AgentSpec:
     argv: tuple[str, ...] = ()
     concurrency: int = 1
     model: str = ""
+    models: tuple[ModelRule, ...] = ()
+    """Other models for some messages: the first rule that holds decides, `model` where none does."""
+    fallback: tuple[str, ...] = ()
+    """Models to go on with, in this order, while the one before does not serve."""
     system: str = ""
     """Path of the file with the system prompt, relative to the root."""
-    max_tokens: int = 4096
+    definition: str = ""
+    """Path of a Markdown file that describes the agent: front matter and system prompt; relative to the root."""
+    skills: tuple[str, ...] = ()
+    """Paths of Markdown files that the model is told of in a line each and loads when it needs them."""
+    tools: tuple[str, ...] | None = None
+    """What the model may look at, of `TOOLS`; None: as the definition says, else all."""
+    tool_rounds: int = 8
+    """How often in one run the model may ask for something before it has to answer."""
+    max_tokens: int = 0
+    """The longest answer; 0: as the definition says, else `ANSWER`."""
+    prompt_cache: bool = True
+    response_cache: float = 0.0
+    """How long an answer is given again to the same question (s); 0: never."""
+    response_cache_except: tuple[str, ...] = ()
+    """The types of messages that are always asked anew."""
+    daily_budget: int = 0
+    """What its runs of a day (UTC) may cost (millionths of a dollar); 0: no bound."""
+    weekly_budget: int = 0
+    """What its runs of a week (from Monday, UTC) may cost; 0: no bound."""
     api_key_env: str = "ANTHROPIC_API_KEY"
     base_url: str = ""
     default: bool = False

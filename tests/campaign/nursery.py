@@ -22,7 +22,6 @@ from typing import Any, Self
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROOMS = ("agents", "api", "cli", "config", "daemon", "dispatch", "git", "inbox", "ledger", "protocol", "supervisor")
-HEAVY = {"gitsync.agents.claude_worker"}
 
 
 class Nursery:
@@ -83,9 +82,8 @@ def serve(line: socket.socket) -> None:
     for room in ROOMS:
         package = importlib.import_module(f"gitsync.{room}")
         for module in pkgutil.iter_modules(package.__path__, f"gitsync.{room}."):
-            if module.name not in HEAVY:
-                with contextlib.suppress(ImportError):  # who needs it will say so
-                    importlib.import_module(module.name)
+            with contextlib.suppress(ImportError):  # who needs it will say so
+                importlib.import_module(module.name)
     from gitsync.git import wrapped  # noqa: F401
 
     codes: dict[int, int] = {}

@@ -1,29 +1,35 @@
-"""An agent that is a Claude model, reached through one worker process for all of them.
-
-The SDK alone takes more memory than the rest of the process, so it lives in a child that is started
-when it is needed and ended when it is idle (`claude_worker`).
-"""
+"""Own the worker process of all Claude agents, and speak with it: JSON lines in both directions."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gitsync
 from gitsync.agents.answer import Heard
-from gitsync.agents.base import Delivery, Outcome
 from gitsync.agents.environment import BASICS, NETWORK, built
 from gitsync.agents.spec import AgentSpec
+from gitsync.balancing import Breaker
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+Hear = Callable[[Json], Awaitable[Json]]
+"""Answer what the worker asks about a request: money, something to look at; hear of its progress."""
 
 _LINE = 64 * 1024 * 1024
-_PROMPT = 1 << 20
 _STARTING = 60.0
 """How long the worker may take to import what it needs, on a machine that has much else to do (s)."""
+
+
+async def _deaf(_asked: Json) -> Json:
+    return {}
 
 
 class WorkerDied(Exception):
@@ -34,108 +40,14 @@ class WorkerDied(Exception):
         self.started = started
 
 
-class ClaudeAgent:
-    """Give each message, with its thread as alternating turns, to a model."""
-
-    kind = "claude"
-
-    def __init__(self, spec: AgentSpec, root: Path, environ: Mapping[str, str], worker: Worker) -> None:
-        self.spec = spec
-        self._root = root
-        self._environ = environ
-        self._worker = worker
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
-
-    async def deliver(self, delivery: Delivery) -> Outcome:
-        """Ask the model; its text is the reply, what it cost is in the usage."""
-        problem = self._missing()
-        if problem:
-            return Outcome(kind="failed", started=False, reason=problem)
-        try:
-            system = self._system()
-        except OSError as error:
-            reason = f"system prompt {self.spec.system}: {error.strerror or error}; make it or change `system`"
-            return Outcome(kind="failed", started=False, reason=reason)
-        request = {
-            "model": self.spec.model,
-            "max_tokens": self.spec.max_tokens,
-            "system": system,
-            "messages": turns(delivery),
-            "api_key_env": self.spec.api_key_env,
-            "base_url": self.spec.base_url,
-            "timeout": self.spec.timeout,
-            "key": delivery.key,
-        }
-        try:
-            # The worker keeps the time itself; the margin is for a worker that does not answer at all.
-            answer = await self._worker.ask(request, self.spec.timeout + self.spec.grace)
-        except TimeoutError:
-            return Outcome(kind="failed", reason=f"time-out after {self.spec.timeout:g} s")
-        except WorkerDied as error:
-            if error.started:
-                return Outcome(kind="uncertain", reason=str(error))
-            return Outcome(kind="failed", started=False, reason=str(error))
-        kind = answer.get("kind")
-        return Outcome(
-            kind=kind if kind in ("done", "uncertain") else "failed",
-            reply=str(answer.get("reply", "")).strip(),
-            reason=str(answer.get("reason", "")),
-            started=bool(answer.get("started", True)),
-            retry_after=answer.get("retry_after"),
-            usage=answer.get("usage"),
-            blameless=answer.get("retry_after") is not None,
-        )
-
-    async def health(self) -> tuple[str, str]:
-        """See whether there is a key and a model; the API itself is not called, since that costs."""
-        problem = self._missing()
-        return ("error", problem) if problem else ("online", "")
-
-    async def close(self) -> None:
-        """End the worker; another agent's next message would start it again."""
-        await self._worker.close()
-
-    def _missing(self) -> str:
-        if not self._environ.get(self.spec.api_key_env):
-            where = "in the environment of `gitsync up`, or name another in api_key_env"
-            return f"no API key: set {self.spec.api_key_env} {where}"
-        if not self.spec.model:
-            return f"no model: set `model` of agent {self.name} in .gitsync/config.toml"
-        return ""
-
-    def _system(self) -> str:
-        if not self.spec.system:
-            return ""
-        with (self._root / self.spec.system).open("rb") as file:
-            return file.read(_PROMPT).decode("utf-8", "replace").strip()
-
-
-def turns(delivery: Delivery) -> list[dict[str, str]]:
-    """Write a thread as the API wants it: user first, roles alternating, neighbours of one role merged."""
-    said = [
-        ("assistant", turn.text) if turn.own else ("user", f"From {turn.sender}:\n{turn.text}")
-        for turn in delivery.history
-    ]
-    said.append(("user", f"From {delivery.sender}:\nSubject: {delivery.subject}\n\n{delivery.body}".rstrip()))
-    merged: list[dict[str, str]] = []
-    for role, text in said:
-        if not text.strip() or (not merged and role == "assistant"):
-            continue
-        if merged and merged[-1]["role"] == role:
-            merged[-1]["content"] += "\n\n" + text
-        else:
-            merged.append({"role": role, "content": text})
-    return merged
-
-
 class Worker:
     """Own the worker process: start it when there is work, end it when it was idle for a while."""
 
-    def __init__(self, environ: Mapping[str, str], specs: Sequence[AgentSpec]) -> None:
+    def __init__(self, environ: Mapping[str, str], specs: Sequence[AgentSpec], concurrency: int = 8) -> None:
         self._environ = environ
+        self.places = asyncio.Semaphore(concurrency)
+        self.breakers: dict[tuple[str, str], Breaker] = {}
+        """Of each address and model, for all agents together."""
         self._keys = sorted({spec.api_key_env for spec in specs})
         self._idle = max((spec.worker_idle for spec in specs), default=60.0)
         self._lock = asyncio.Lock()
@@ -145,6 +57,8 @@ class Worker:
         self._ready: asyncio.Future[None]
         self._held_by: dict[int, asyncio.subprocess.Process] = {}
         self._begun: set[int] = set()
+        self._hear: dict[int, Hear] = {}
+        self._hearing: set[asyncio.Task[None]] = set()
         self._last = 0
         self._ending: asyncio.TimerHandle | None = None
 
@@ -153,8 +67,8 @@ class Worker:
         """The process id, None while there is no worker."""
         return self._process.pid if self._process is not None else None
 
-    async def ask(self, request: Mapping[str, Any], limit: float) -> dict[str, Any]:
-        """Send one request and wait for its answer; raises WorkerDied.
+    async def ask(self, request: Mapping[str, Any], limit: float, hear: Hear = _deaf) -> Json:
+        """Send one request and wait for its answer; raises WorkerDied. `hear` answers what is asked meanwhile.
 
         The limit (s) counts from the moment when the worker has the request: raises TimeoutError.
         """
@@ -165,6 +79,7 @@ class Worker:
             self._ending.cancel()
             self._ending = None
         self._asked[number] = answer
+        self._hear[number] = hear
         try:
             process = await self._started()
             self._held_by[number] = process
@@ -183,6 +98,7 @@ class Worker:
             self._asked.pop(number, None)
             self._held_by.pop(number, None)
             self._begun.discard(number)
+            self._hear.pop(number, None)
             if not self._asked and self._process is not None:
                 self._ending = asyncio.get_running_loop().call_later(self._idle, self._let_go)
 
@@ -219,7 +135,7 @@ class Worker:
                 sys.executable,
                 "-P",
                 "-m",
-                "gitsync.agents.claude_worker",
+                "gitsync.agents.claude.child",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -251,6 +167,10 @@ class Worker:
                 number = said["id"]
                 if said.get("begun"):
                     self._begun.add(number)
+                elif "ask" in said:
+                    task = asyncio.create_task(self._answer(process, number, said))
+                    self._hearing.add(task)
+                    task.add_done_callback(self._hearing.discard)
                 elif (answer := self._asked.get(number)) is not None and not answer.done():
                     answer.set_result(said)
         except ValueError as error:
@@ -268,6 +188,19 @@ class Worker:
             for number, answer in list(self._asked.items()):
                 if self._held_by.get(number) is process and not answer.done():
                     answer.set_exception(WorkerDied(reason, started=number in self._begun))
+
+    async def _answer(self, process: asyncio.subprocess.Process, number: int, said: Json) -> None:
+        """Give the worker what it asks for; where that fails it is told so, and asks the API nothing."""
+        hear = self._hear.get(number)
+        if hear is None:
+            return
+        try:
+            found = await hear(said)
+        except Exception as error:
+            log.exception("the Claude worker asked for %s", said["ask"])
+            found = {"error": f"{type(error).__name__}: {error}"}
+        if said.get("number") is not None and self._process is process:
+            self._tell({"answer": said["number"], **found})
 
     def _tell(self, document: Mapping[str, Any]) -> None:
         process = self._process

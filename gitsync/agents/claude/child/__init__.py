@@ -1,0 +1,1 @@
+"""The child process that holds the Anthropic SDK; nothing else may import from here."""
