@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,12 @@ _ENDING = 6.0
 _PLACES = (*BASICS, "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
 """What it finds the user's own list of machines by, besides what every program needs."""
 
-_BROKE = ("the process of the tools ended in the middle of a call", "look at the thread before you send again")
+_ATTEMPTS = 3
+_BROKE = (
+    "the process of the tools ended in the middle of a call",
+    "whether it was carried out nobody can tell",
+    "look at the thread before you send again",
+)
 
 Headers = Sequence[tuple[str, str]]
 
@@ -39,24 +44,40 @@ Headers = Sequence[tuple[str, str]]
 class Passage:
     """One request under way in the child: what it has said so far, in order."""
 
-    def __init__(self, child: Child, number: int) -> None:
+    def __init__(self, child: Child, number: int, over: Callable[[], None]) -> None:
         self.status = 0
         self.headers: Headers = ()
         self._child = child
         self._number = number
+        self._over = over
+        self._open = True
         self._said: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue()
+
+    async def ask(self, document: Mapping[str, Any]) -> None:
+        """Hand the request to the child."""
+        await self._child.say({"id": self._number, **document})
+        if not self._child.alive:
+            self.tell(None)
 
     def tell(self, said: Mapping[str, Any] | None) -> None:
         """Take what the child says; None: it is gone."""
         self._said.put_nowait(said)
 
-    async def begin(self) -> None:
-        """Wait for the head of the answer; raise TryLater where the child went away before."""
+    async def begin(self) -> bool:
+        """Wait for the head of the answer; False where the child went away before it had the request.
+
+        Raise TryLater where it went away afterwards.
+        """
         said = await self._said.get()
+        if said is None:
+            return False
+        if said.get("begun"):
+            said = await self._said.get()
         if said is None or "status" not in said:
-            raise TryLater(*_BROKE, "call again")
+            raise TryLater(*_BROKE)
         self.status = int(said["status"])
         self.headers = [(str(name), str(value)) for name, value in said["headers"]]
+        return True
 
     async def take(self) -> bytes | None:
         """Give what comes next; None at the end, also when the child went away: then the answer breaks off."""
@@ -64,8 +85,11 @@ class Passage:
         return None if said is None or "data" not in said else said["data"].encode("utf-8", "surrogateescape")
 
     def close(self) -> None:
-        """Forget the request; the child stops with it, should it be at it still."""
-        self._child.forget(self._number)
+        """Forget the request, once; the child stops with it, should it be at it still."""
+        if self._open:
+            self._open = False
+            self._child.forget(self._number)
+            self._over()
 
 
 class Child:
@@ -156,24 +180,29 @@ class Tools:
 
     async def ask(self, ask: ToolsAsk) -> Passage:
         """Hand a request over and return its answer, of which the head is known."""
+        for _attempt in range(_ATTEMPTS):
+            passage = await self._open()
+            try:
+                body = ask.body.decode("utf-8", "surrogateescape")
+                await passage.ask({"as": ask.name, "headers": ask.headers, "body": body})
+                if await passage.begin():
+                    return passage
+            except BaseException:
+                passage.close()
+                raise
+            passage.close()  # that child had just gone; nothing has begun, so that another can have it
+        raise TryLater("the process of the tools ends again and again", "see .gitsync/gitsync.log", "call again later")
+
+    async def _open(self) -> Passage:
         self._asking += 1
         self._wait_no_more()
         try:
             child = await self._started()
-            self._last += 1
-            passage = child.passages[self._last] = _Counted(child, self._last, self._over)
         except BaseException:
             self._over()
             raise
-        try:
-            body = ask.body.decode("utf-8", "surrogateescape")
-            await child.say({"id": self._last, "as": ask.name, "headers": ask.headers, "body": body})
-            if not child.alive:
-                passage.tell(None)
-            await passage.begin()
-        except BaseException:
-            passage.close()
-            raise
+        self._last += 1
+        passage = child.passages[self._last] = Passage(child, self._last, self._over)
         return passage
 
     async def close(self) -> None:
@@ -241,22 +270,6 @@ class Tools:
         child, self._child = self._child, None
         if child is not None:
             child.let_go()
-
-
-class _Counted(Passage):
-    """A request that tells when it is over."""
-
-    def __init__(self, child: Child, number: int, over: Any) -> None:
-        super().__init__(child, number)
-        self._over = over
-        self._open = True
-
-    def close(self) -> None:
-        """Forget the request, once."""
-        super().close()
-        if self._open:
-            self._open = False
-            self._over()
 
 
 async def _ended(process: asyncio.subprocess.Process) -> int:

@@ -1,7 +1,8 @@
 """The child process behind `/mcp`: HTTP requests as JSON lines in, their answers as JSON lines out.
 
 In:  {"id", "as", "headers", "body"} of a POST, {"cancel": id} when its client has hung up
-Out: {"ready": true} once; of each request {"id", "status", "headers"}, then {"id", "data"}…, {"id", "end"}
+Out: {"ready": true} once; of each request {"id", "begun": true}, {"id", "status", "headers"}, {"id", "data"}…,
+     {"id", "end"}
 
 The parent has looked at host, origin and token. No request depends on an earlier one (stateless), so that a new child
 goes on where an old one has ended. It ends when its input ends, so it never outlives the process that started it.
@@ -55,6 +56,7 @@ class Worker:
                     task.cancel()
                 continue
             number = asked["id"]
+            await self.say({"id": number, "begun": True})
             task = self._under_way[number] = asyncio.create_task(self._answer(number, asked))
             task.add_done_callback(partial(self._over, number))
         if self._under_way:
