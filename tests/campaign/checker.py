@@ -74,8 +74,9 @@ class Sent:
     ``body`` is a unique text of it. ``told`` says that its sender was told why it does not arrive: ``withdrawn``,
     ``cancelled``, ``refused``. ``reach`` names the machines at each of which a hand-over, a receipt, or somebody's look
     at the inbox is due; ``*`` is any of them, nothing that none is. ``settled`` names those where somebody said what
-    became of it: a final receipt is due. ``local``: for an agent of the same machine, so not on the branch. ``rewound``: a person took the branch back over it, so a rescue ref has it. ``deleted``: a person
-    took it off the branch by plain git.
+    became of it: a final receipt is due. ``local``: for an agent of the same machine, not on the branch. ``rewound``:
+    a person took the branch back over it, so a rescue ref has it. ``deleted``: a person took it off the branch by plain
+    git.
     """
 
     id: str

@@ -264,11 +264,12 @@ class Township:
         return True
 
     def edit_in_between(self, who: int, point: int, file: int, aside: bool) -> bool:
-        """Save in the middle of a materialisation, from what the editor read just before the cycle."""
+        """Save while the same file is put on disk, from what the editor read just before the cycle."""
         one = self.at(who)
         if not one.alive:
             return False
         name = _path(one, file)
+        self._write_on_the_host(name, 0)
         data, line = load(one.clone / name), self.text("between")
         left = [PLACES[point % len(PLACES)]]
 
@@ -296,8 +297,12 @@ class Township:
 
     def edit_on_the_host(self, file: int, place: int) -> bool:
         """Write a line, or a whole message, in a plain clone, commit and push."""
-        self.host.pull()
         name = (*NOTES, "COMPUTER_2.md", "messages/1_TO_2.md", "messages/jesse_TO_3.md")[file % 5]
+        self._write_on_the_host(name, place)
+        return True
+
+    def _write_on_the_host(self, name: str, place: int) -> None:
+        self.host.pull()
         line = self.text("host")
         target = self.host.path / name
         data = load(target)
@@ -308,7 +313,6 @@ class Township:
         save(target, data, aside=False)
         self.host.push(f"edit {name}")
         self.written.append(Written(line, f"{name} on the host"))
-        return True
 
     def delete_on_the_host(self, what: int, which: int) -> bool:
         """Delete a message, or a file of notes, in a plain clone."""
