@@ -67,7 +67,7 @@ class Status:
 
 def write_block(status: Status) -> bytes:
     """Write the generated block, boundary lines and the last newline included."""
-    online = sum(row.state == "online" for row in status.agents)
+    online = sum(_inline(row.state) == "online" for row in status.agents)
     lines = ["<!-- status -->", f"- **Status:** {_inline(status.state)}"]
     if status.role:
         lines.append(f"- **Role:** {_inline(status.role)}")
