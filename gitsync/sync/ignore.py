@@ -163,8 +163,16 @@ def _set(body: str) -> re.Pattern[str]:
     """Read what stands between brackets; a range that runs backwards holds nothing."""
     negated = body[0] in "!^"
     body = body[1:] if negated else body
-    try:
-        inner = re.sub(r"([\\\[\]^&|~])", r"\\\1", body)
-        return re.compile(f"[{'^' if negated else ''}{inner}]", re.DOTALL)
-    except re.error:
-        return _NONE
+    inside: list[str] = []
+    i = 0
+    while i < len(body):
+        if body[i + 1 : i + 2] == "-" and i + 2 < len(body):
+            if body[i] <= body[i + 2]:
+                inside.append(f"{re.escape(body[i])}-{re.escape(body[i + 2])}")
+            i += 3
+        else:
+            inside.append(re.escape(body[i]))
+            i += 1
+    if not inside:
+        return _ANY if negated else _NONE
+    return re.compile(f"[{'^' if negated else ''}{''.join(inside)}]", re.DOTALL)

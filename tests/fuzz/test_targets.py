@@ -159,6 +159,8 @@ def test_a_pattern_of_many_stars_is_matched_at_once() -> None:
     assert not ignored("a" * 250, rules)
     assert not ignored("/".join(["a"] * 200), rules)
     assert ignored("a" * 100 + "b", rules)
+    for odd in ("[a--b]", "[[a]", "[&&]", "[~~x]", "[z-a]", "[!]", "[]]"):
+        ignored("a", parse_rules(odd))  # a warning is an error here
 
 
 def test_the_cut_is_no_boundary() -> None:
