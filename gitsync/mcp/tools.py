@@ -10,7 +10,6 @@ from typing import Any
 from gitsync import clock
 from gitsync.api.fields import BadRequest, Field
 from gitsync.errors import NotFound, Refused, UsageError
-from gitsync.inbox.states import UNREAD
 from gitsync.ledger.tasks import ENDED
 from gitsync.mcp import words
 from gitsync.mcp.desk import Desk, Desks, Json
@@ -257,6 +256,8 @@ def _by_urgency(entries: Any) -> list[Any]:
 
 def waiting(entries: Any) -> list[Any]:
     """Return those that nobody has taken or settled."""
+    from gitsync.inbox.states import UNREAD
+
     return [entry for entry in entries if entry["state"] in UNREAD]
 
 

@@ -56,16 +56,16 @@ def settle(computer: Computer, more: str = "", agents: str = AGENTS) -> None:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def town(remotes: Remotes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """Two computers on one remote, running."""
+    """Two computers on one remote, running; the tools of the second speak as its reviewer, and end soon when idle."""
     base = tmp_path_factory.mktemp("town")
     remote = remotes("file")
     made = [Computer(base, ident, f"Machine {ident}", "test") for ident in ("1", "2")]
     try:
         for computer in made:
             computer.init(remote.url)
-            settle(computer)
+            settle(computer, '[mcp]\nspeaks_as = "reviewer"\nidle = "2s"\n' if computer.id == "2" else "")
             computer.start()
         for computer in made:
             computer.up()

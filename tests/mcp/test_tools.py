@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
+from gitsync.config.read import read_settings
 from gitsync.demo.computer import CheckFailed, Computer
+from gitsync.errors import UsageError
+from gitsync.mcp.who import identify
 from tests.mcp.conftest import Town, call, id_in, outcome, over_http, run, stdio, until
 
 HOSTILE = """\
@@ -100,15 +103,20 @@ def test_who_speaks_is_decided_by_the_settings(town: Town) -> None:
     run(play())
 
 
-@pytest.mark.parametrize(
-    ("name", "says"), [("nobody", "no agent 'nobody'"), ("cat", "kind command"), ("2/reviewer", "no agent")]
-)
-def test_a_name_that_is_none_is_refused_at_the_start(town: Town, name: str, says: str) -> None:
-    call = [sys.executable, "-m", "gitsync", "--dir", str(town.one.root), "mcp", "--as", name]
+def test_a_name_that_is_none_is_refused_at_the_start(town: Town) -> None:
+    call = [sys.executable, "-m", "gitsync", "--dir", str(town.one.root), "mcp", "--as", "cat"]
     done = subprocess.run(call, env=town.one.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert says in done.stderr
+    assert "cat is an agent of kind command" in done.stderr
     assert done.stdout == ""
+    settings = read_settings(town.one.root / ".gitsync" / "config.toml")
+    for name in ("nobody", "2/reviewer", "2", "1/cat", "self/cat"):
+        with pytest.raises(UsageError, match=r"no agent|kind command"):
+            identify(settings, name)
+    for name in ("reviewer", "1/reviewer", "self/reviewer"):
+        assert identify(settings, name).address == "1/reviewer"
+    for name in ("", "1", "self", "Machine 1"):
+        assert identify(settings, name).address == "1"
 
 
 def test_what_others_write_stays_between_its_fences(town: Town) -> None:
