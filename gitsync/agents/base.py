@@ -17,6 +17,7 @@ class Turn:
     own: bool
     sender: str
     text: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

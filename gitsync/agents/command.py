@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gitsync.agents.answer import Heard, coding_result
@@ -20,6 +20,8 @@ from gitsync.agents.spec import AgentSpec
 
 _DRAIN = 0.5
 """How long, after the program ended, its last words may take to arrive when a stranger holds the pipe (s)."""
+
+Judge = Callable[[int, Heard, str], Outcome]
 
 
 class CommandAgent:
@@ -38,11 +40,15 @@ class CommandAgent:
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Run the program in a process group of its own and end all of the group, whatever happens."""
-        run = _Run(self.spec)
+        given = json.dumps(delivery.json()).encode() + b"\n"
+        return await self._run(delivery, self.spec.argv, given, Heard(self.spec.max_output), judge)
+
+    async def _run(self, delivery: Delivery, argv: Sequence[str], given: bytes, out: Heard, judge: Judge) -> Outcome:
+        run = _Run(self.spec, out, judge)
         try:
-            await run.start(self._cwd, self._env(delivery), delivery)
+            await run.start(argv, self._cwd, self._env(delivery), given)
         except OSError as error:
-            reason = f"cannot start {self.spec.argv[0]!r}: {_why(error, self._cwd)}"
+            reason = f"cannot start {argv[0]!r}: {_why(error, self._cwd)}"
             return Outcome(kind="failed", started=False, reason=reason)
         try:
             return await run.outcome()
@@ -51,11 +57,11 @@ class CommandAgent:
 
     async def health(self) -> tuple[str, str]:
         """See whether the program can be found and executed."""
-        program = self.spec.argv[0] if self.spec.argv else ""
+        program = self._program
         if not self._cwd.is_dir():
             return "error", f"folder {self._cwd} does not exist"
         place = str(self._cwd / program) if os.sep in program else program
-        env = built(self._environ, BASICS, self.spec.env)
+        env = self._base_env()
         if not program or shutil.which(place, path=env["PATH"]) is None:
             return "error", f"{program!r} cannot be found or executed"
         return "online", ""
@@ -63,8 +69,15 @@ class CommandAgent:
     async def close(self) -> None:
         """Hold nothing between messages."""
 
+    @property
+    def _program(self) -> str:
+        return self.spec.argv[0] if self.spec.argv else ""
+
+    def _base_env(self) -> dict[str, str]:
+        return built(self._environ, (*BASICS, *self.spec.pass_env), self.spec.env)
+
     def _env(self, delivery: Delivery) -> dict[str, str]:
-        env = built(self._environ, BASICS, self.spec.env)
+        env = self._base_env()
         told = {
             "GITSYNC_ID": delivery.id,
             "GITSYNC_KEY": delivery.key,
@@ -83,21 +96,22 @@ class _Run:
     pipes are closed, and a grandchild that keeps standard output open would hang us (python/cpython#119710).
     """
 
-    def __init__(self, spec: AgentSpec) -> None:
+    def __init__(self, spec: AgentSpec, out: Heard, judge: Judge) -> None:
         self._spec = spec
-        self._out = Heard(spec.max_output)
+        self._judge = judge
+        self._out = out
         self._err = Heard(spec.max_output)
         self._process: asyncio.subprocess.Process | None = None
         self._pipes: list[_Listener] = []
         self._family: Family | None = None
 
-    async def start(self, cwd: Path, env: Mapping[str, str], delivery: Delivery) -> None:
-        """Start the program; raises OSError when it cannot be."""
-        argv = confined(self._spec.argv, self._spec.memory, cwd, env)
+    async def start(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], text: bytes) -> None:
+        """Start the program with a text on its standard input; raises OSError when it cannot be."""
+        argv = confined(argv, self._spec.memory, cwd, env)
         with contextlib.ExitStack() as ours:
             # A file, not a pipe: a program that never reads its input cannot block us.
             given = ours.enter_context(tempfile.TemporaryFile())
-            given.write(json.dumps(delivery.json()).encode() + b"\n")
+            given.write(text)
             given.seek(0)
             ends = []
             for heard in (self._out, self._err):
@@ -157,19 +171,7 @@ class _Run:
             return Outcome(kind="failed", reason=f"flood: ended after {count} bytes of output")
         if late:
             return Outcome(kind="failed", reason=f"time-out after {self._spec.timeout:g} s{told}")
-        if code != 0:
-            how = f"exit code {code}" if code > 0 else f"ended by signal {-code}"
-            return Outcome(kind="failed", reason=how + told)
-        text = self._out.text().strip()
-        result = coding_result(text)
-        if result is None:
-            return Outcome(kind="done", reply=text)
-        reply, failed, usage = result
-        if failed:
-            return Outcome(
-                kind="failed", reason=reply[-500:] or "the agent reports an error", usage=usage, blameless=True
-            )
-        return Outcome(kind="done", reply=reply, usage=usage)
+        return self._judge(code, self._out, words)
 
     async def end(self) -> None:
         """Leave nothing behind, also when the delivery is cancelled."""
@@ -239,6 +241,25 @@ class _Listener(asyncio.Protocol):
         """Stop listening."""
         if self._transport is not None:
             self._transport.close()
+
+
+def judge(code: int, out: Heard, words: str) -> Outcome:
+    """Judge a program by its exit code and what it said; ``words`` are its last ones."""
+    if code != 0:
+        return Outcome(kind="failed", reason=how_ended(code) + (f": {words}" if words else ""))
+    text = out.text().strip()
+    result = coding_result(text)
+    if result is None:
+        return Outcome(kind="done", reply=text)
+    reply, failed, usage = result
+    if failed:
+        return Outcome(kind="failed", reason=reply[-500:] or "the agent reports an error", usage=usage, blameless=True)
+    return Outcome(kind="done", reply=reply, usage=usage)
+
+
+def how_ended(code: int) -> str:
+    """Say how a program ended that did not end well."""
+    return f"exit code {code}" if code > 0 else f"ended by signal {-code}"
 
 
 def _why(error: OSError, cwd: Path) -> str:

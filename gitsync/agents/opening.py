@@ -11,7 +11,9 @@ from gitsync.agents.environment import process_environment
 from gitsync.agents.spec import AgentSpec
 
 if TYPE_CHECKING:
-    from gitsync.agents.claude import Surroundings, Worker
+    from gitsync.agents.claude.surroundings import Surroundings
+    from gitsync.agents.claude.worker import Worker
+    from gitsync.agents.recipes.agent import Sessions
 
 
 def open_agents(
@@ -20,26 +22,44 @@ def open_agents(
     *,
     environ: Mapping[str, str] | None = None,
     around: Surroundings | None = None,
+    sessions: Sessions | None = None,
 ) -> dict[str, Agent]:
-    """Make the agents of a machine; all Claude agents among them share one worker process, and what is around them."""
-    from gitsync.agents.claude import Surroundings, Worker  # here, so that a machine without agents does not pay for it
+    """Make the agents of a machine; all Claude agents among them share one worker process, and what is around them.
+
+    ``sessions`` remembers where conversations with coding agents go on; without it each message begins a new one.
+    """
+    # Here, so that a machine without agents does not pay for it.
+    from gitsync.agents.claude.surroundings import Surroundings
+    from gitsync.agents.claude.worker import Worker
 
     environ = process_environment() if environ is None else environ
     around = around or Surroundings()
     worker = Worker(environ, [spec for spec in specs if spec.kind == "claude"], around.concurrency)
-    return {spec.name: _open(spec, root, environ, worker, around) for spec in specs}
+    return {spec.name: _open(spec, root, environ, worker, around, sessions) for spec in specs}
 
 
 def open_agent(
-    spec: AgentSpec, root: Path, *, environ: Mapping[str, str] | None = None, around: Surroundings | None = None
+    spec: AgentSpec,
+    root: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    around: Surroundings | None = None,
+    sessions: Sessions | None = None,
 ) -> Agent:
     """Make one agent; `environ` is where PATH, HOME and API keys come from (default: this process)."""
-    return open_agents([spec], root, environ=environ, around=around)[spec.name]
+    return open_agents([spec], root, environ=environ, around=around, sessions=sessions)[spec.name]
 
 
-def _open(spec: AgentSpec, root: Path, environ: Mapping[str, str], worker: Worker, around: Surroundings) -> Agent:
+def _open(
+    spec: AgentSpec,
+    root: Path,
+    environ: Mapping[str, str],
+    worker: Worker,
+    around: Surroundings,
+    sessions: Sessions | None,
+) -> Agent:
     # Imported here, so that a machine without HTTP or Claude agents does not pay for them.
-    from gitsync.agents.claude import ClaudeAgent
+    from gitsync.agents.claude.agent import ClaudeAgent
     from gitsync.agents.command import CommandAgent
     from gitsync.agents.http import HttpAgent
     from gitsync.agents.inbox import InboxAgent
@@ -47,6 +67,10 @@ def _open(spec: AgentSpec, root: Path, environ: Mapping[str, str], worker: Worke
     match spec.kind:
         case "http":
             return HttpAgent(spec)
+        case "command" if spec.recipe:
+            from gitsync.agents.recipes.agent import RecipeAgent
+
+            return RecipeAgent(spec, root, environ, sessions)
         case "command":
             return CommandAgent(spec, root, environ)
         case "claude":

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from gitsync.balancing import FAILURES, PAUSE
 
 KINDS = ("http", "command", "claude", "inbox")
+RECIPES = ("claude", "codex", "gemini", "opencode")
+"""Those of `gitsync.agents.recipes`, which would take longer to load."""
+
 TOOLS = ("thread", "fleet", "search")
 """What a model may look at: the rest of the thread, the computers, messages on the branch. None of them writes."""
 
@@ -52,6 +55,10 @@ class AgentSpec:
     timeout: float = 300.0
     idempotent: bool = False
     argv: tuple[str, ...] = ()
+    recipe: str = ""
+    """The coding agent that a command is (`gitsync.agents.recipes`); `argv` is then its program and what is added."""
+    pass_env: tuple[str, ...] = ()
+    """Names of variables that a command inherits besides `BASICS`."""
     concurrency: int = 1
     model: str = ""
     models: tuple[ModelRule, ...] = ()

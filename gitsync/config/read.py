@@ -137,12 +137,14 @@ class _Reader:
             if kind not in KINDS:
                 raise self._choice((*here, "kind"), "agents.kind", kind, KINDS)
             values = self._values(row, tables.AGENT[kind], here, f"agents ({kind})")
-            need = tables.AGENT_NEEDS.get(kind)
+            need = None if "recipe" in values else tables.AGENT_NEEDS.get(kind)
             for key in ("name", *((need,) if need else ())):
                 if key not in values:
                     raise self._error(
                         here, f"agents.{key} is missing", f"an agent of kind {kind} needs it", f"add {key} = …"
                     )
+            if "model" in values and kind == "command" and "recipe" not in values:
+                raise self._error((*here, "model"), "agents.model does nothing without recipe", "", "add recipe = …")
             self._started(values, here)
             name = str(values["name"])
             if name.lower() == INBOX and kind != INBOX:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gitsync.agents.spec import KINDS
+from gitsync.agents.spec import KINDS, RECIPES
 from gitsync.config import checks
 from gitsync.config.checks import Check
 from gitsync.verifying import LEVELS
@@ -150,6 +150,9 @@ AGENT: Mapping[str, Table] = {
     "command": {
         **_WORKING_AGENT,
         "argv": checks.texts(empty=False),
+        "recipe": checks.one_of(*RECIPES),
+        "model": checks.text(empty=False),
+        "pass_env": checks.texts(),
         "env": checks.text_map,
         "cwd": checks.text(),
         "grace": checks.duration(0, 3600),

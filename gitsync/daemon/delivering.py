@@ -69,11 +69,12 @@ class Delivering:
         specs = registry.specs(settings.agents)
         for spec in specs:
             know(f"agent {spec.name}", spec.env)
-            know(f"key of {spec.name}", process_environment().get(spec.api_key_env))
+            for name in (spec.api_key_env, *spec.pass_env):
+                know(f"key of {spec.name}", process_environment().get(name))
         self._settings = settings
         opened.ledger.rules = settings.verification
         opened.settings = replace(settings, agents=tuple(specs))  # what is told of this machine is told of all of them
-        self._agents = open_agents(specs, settings.root)
+        self._agents = open_agents(specs, settings.root, sessions=opened.journal)
         self.dispatcher = Dispatcher(
             opened.journal,
             opened.ledger,

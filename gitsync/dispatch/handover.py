@@ -81,8 +81,9 @@ class Handover:
                 if not ours:
                     self._standing.end(job, None)
                     return End(self._drop(job).over, begun=False) if ours is False else self._later(job)
-            # Only a model is given the thread; the others find it with `gitsync thread`.
-            thread = await self._thread(job.envelope.message) if self._agents[job.agent].kind == "claude" else []
+            # Only a model is given the thread, and a coding agent; the others find it with `gitsync thread`.
+            talks = self._agents[job.agent].kind == "claude" or self._agents[job.agent].spec.recipe
+            thread = await self._thread(job.envelope.message) if talks else []
             self._fault("7-chosen")
             stage = "begun"
             if not await self._books.begin(job, idempotent=self._agents[job.agent].spec.idempotent):

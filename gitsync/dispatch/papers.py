@@ -130,5 +130,5 @@ def _history(message: Message, own: str, thread: Iterable[Message], turns: int) 
         room -= len(text)
         if room < 0:
             break
-        said.append(Turn(own=mine, sender=other.sender, text=text))
+        said.append(Turn(own=mine, sender=other.sender, text=text, id=other.id))
     return tuple(said[::-1])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gitsync.hooks.fence import fenced, line, tame, verified
+from gitsync.protocol.fence import fenced, line, tame, verified
 
 EVENTS = {
     "claude-session-start": "SessionStart",

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gitsync.ledger import doubts, folder, handed, intents, quarantine, queue, runs, tasks
+from gitsync.ledger import doubts, folder, handed, intents, quarantine, queue, runs, sessions, tasks
 from gitsync.ledger.db import Database
 from gitsync.ledger.faults import FaultPoint, nothing
 
@@ -17,6 +17,7 @@ MIGRATIONS = (
     quarantine.SCHEMA,
     doubts.SCHEMA,
     runs.SCHEMA,
+    sessions.SCHEMA,
 )
 
 
@@ -29,10 +30,11 @@ class Journal(
     handed.HandedRows,
     doubts.Doubts,
     runs.RunRows,
+    sessions.SessionRows,
 ):
     """Hold what is under way: outbox, attempts, base versions, hand-overs, local messages, tasks, what is kept back.
 
-    And what models cost.
+    And what models cost, and in which session of a coding agent a conversation goes on.
 
     Lives in `<clone>/.git/gitsync/journal.sqlite3`. Durable: every method is one transaction, on disk when it
     returns. The background process and the command line have it open at the same time. Raises StoreFailed with a
