@@ -240,13 +240,14 @@ class Mailbox:
     def let_gc_end(self) -> None:
         """Wait for a person's gc before objects are written: it may prune what it has not seen."""
         beside_gc.wait(self.common_dir)
+        self._store.begin()
 
     def keep(self, name: str, commit: str) -> bool:
         """Pin a commit that was just made; false when a person's gc took something of it: then make it anew."""
         self._store.settle()
         self._refs.mark(f"refs/gitsync/local/{name}", commit)
-        if not beside_gc.wait(self.common_dir):
-            return True
+        if not beside_gc.wait(self.common_dir) and self._store.intact():
+            return True  # a gc that begins from now on sees the mark; one that has ended has taken nothing
         known = self.ref(self.tracking_ref)
         done = self._git("rev-list", "--objects", commit, *(["--not", known] if known else []), ok=range(256))
         if done.code == 0:

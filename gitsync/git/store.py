@@ -49,6 +49,7 @@ class Store:
         self._objects = common_dir / "objects"
         self._repo: Repo | None = None
         self._laying = Laying()
+        self._fresh: set[Path] = set()
         self._blobs = Shelf(BLOB_CACHE)
         self._levels = Shelf(LEVEL_CACHE)
         self._trees: OrderedDict[str, Mapping[bytes, Entry]] = OrderedDict()
@@ -270,6 +271,7 @@ class Store:
         """
         sha = object_id(kind, data)
         file = self._file(sha)
+        self._fresh.add(file)
         try:
             os.utime(file)
         except FileNotFoundError:
@@ -279,6 +281,14 @@ class Store:
             if not file.exists():
                 raise
         return sha
+
+    def begin(self) -> None:
+        """Forget what was written so far: what `intact` speaks of begins here."""
+        self._fresh.clear()
+
+    def intact(self) -> bool:
+        """Say whether each object written since `begin` still has a file of its own; False may mean a pack, too."""
+        return all(file.exists() for file in self._fresh)
 
     def settle(self) -> None:
         """Wait until everything written is on the disk; OSError where something could not be."""

@@ -255,7 +255,7 @@ def test_23_gc_by_somebody_else_takes_nothing_in_flight(world: World) -> None:
     one.append("README.md", "typed\n")
 
     def gc(name: str) -> None:
-        if name == "5-attempted":
+        if name == "5-kept":
             one.git("gc", "-q", "--prune=now")
 
     one.fault = gc
@@ -266,6 +266,28 @@ def test_23_gc_by_somebody_else_takes_nothing_in_flight(world: World) -> None:
     world.settle()
     assert two.read("README.md").endswith(b"typed\ntyped again\n")
     assert one.files() == two.files()
+
+
+def test_23_what_a_gc_took_before_it_was_marked_is_made_anew(world: World) -> None:
+    one, two = pair(world)
+    one.send("2", "mine")
+    one.append("README.md", "typed\n")
+    left = ["5-attempted"]
+
+    def gc(name: str) -> None:
+        if name in left:
+            left.remove(name)
+            one.mailbox.settle()
+            one.git("gc", "-q", "--prune=now")
+
+    one.fault = gc
+    one.cycle(settle_now=True)
+    assert not left
+    world.settle()
+    assert two.read("README.md").endswith(b"typed\n")
+    assert one.files() == two.files()
+    assert one.journal.pending_count() == 0
+    one.git("fsck", "--strict", "--no-dangling")
 
 
 def test_1_a_lock_left_behind_pauses_the_folder_and_is_removed_when_old(world: World) -> None:
