@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gitsync import clock
+from gitsync.cli.moments import moment
 from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import machine
 from gitsync.cli.terminal import print_json, say, table
 from gitsync.config.settings import Settings
-from gitsync.config.units import parse_duration
-from gitsync.errors import EXIT_OK, UsageError
+from gitsync.errors import EXIT_OK
 from gitsync.protocol import commits
 from gitsync.verifying import VERIFIED
 
@@ -30,7 +29,7 @@ Entry = dict[str, Any]
 
 def log(args: Namespace) -> int:
     """Show who said and did what, with commits, oldest first."""
-    since = _moment(args.since) if args.since is not None else None
+    since = moment(args.since) if args.since is not None else None
     settings = own_settings(args)
     thread = _thread(args, settings) if args.thread is not None else None
     entries = _entries(settings, _wanted(args, since, thread), args.limit)
@@ -126,17 +125,3 @@ def _thread(args: Namespace, settings: Settings) -> set[str]:
     with opened(args) as stores:
         entries = thread_view(stores.ledger, stores.journal, settings.machine.id, args.thread)
     return {str(entry["id"]) for entry in entries}
-
-
-def _moment(text: str) -> datetime:
-    """Read a date, a date with time, or how long ago."""
-    plain = text.strip().lower().removesuffix("ago").strip()
-    if re.fullmatch(r"[\d.]+\s*(ms|s|m|h|d)", plain):
-        return clock.utcnow() - timedelta(seconds=parse_duration(plain))
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise UsageError(
-            f"--since {text!r} is no time", "", "use 2026-11-20, 2026-11-20T06:45:00Z, or how long ago: 30m 2h 1d"
-        ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

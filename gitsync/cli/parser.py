@@ -156,6 +156,12 @@ def _machine(verb: Add) -> None:
     )
     sub.add_argument("name", nargs="?", metavar="NAME", help="the agent")
 
+    sub = verb("costs", "costs:costs", "what the models of this computer cost, and how the budgets stand", json=True)
+    sub.add_argument("--agent", metavar="A", help="only the runs of this agent")
+    sub.add_argument("--since", metavar="WHEN", help="2026-11-20, 2026-11-20T06:45:00Z, or 2h, 7d ago (default: 30d)")
+    sub.add_argument("--by", choices=["model", "day", "agent"], default="model", help="sum up by it (default: model)")
+    sub.add_argument("--runs", type=int, default=0, metavar="N", help="also show the newest N runs, one by one")
+
     sub = verb("doctor", "doctoring:doctor", "examine this computer: settings, clone, stores, remote, agents", json=True)
     sub.add_argument("--fix", action="store_true", help="mend what is safe; what is changed is saved first")
     sub.add_argument("--undo", metavar="ID", help="put back what one --fix changed")

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from gitsync.agents.prices import Price, dollars, money
+from gitsync.agents.spec import TOOLS, ModelRule
 from gitsync.config.units import parse_duration, parse_rate, parse_size
+from gitsync.protocol.message import PRIORITIES
 
 Check = Callable[[object], object]
 
@@ -233,3 +236,67 @@ def host(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9.:-]+", value):
         raise ValueError('an address to listen on, such as "127.0.0.1"')
     return value
+
+
+def amount(low: int, high: int) -> Check:
+    """Take an amount of dollars such as "$2" or "0.50"; return micros."""
+
+    def check(value: object) -> int:
+        expected = 'an amount of dollars such as "$2" or "$0.50"'
+        if not isinstance(value, str):
+            raise ValueError(expected + ", in quotes")
+        try:
+            micros = money(value)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not low <= micros <= high:
+            raise ValueError(f"an amount from {dollars(low, 6)} to {dollars(high, 2)}")
+        return micros
+
+    return check
+
+
+def prices(value: object) -> Price:
+    """Take what a model costs: dollars for a million tokens."""
+    expected = (
+        'a table such as { input = "$3", output = "$15" }; cache_write, cache_write_hour, cache_read may be there'
+    )
+    keys = {"input", "output", "cache_write", "cache_write_hour", "cache_read"}
+    if not isinstance(value, dict) or not {"input", "output"} <= set(value) <= keys:
+        raise ValueError(expected)
+    try:
+        found = {name: money(one) if isinstance(one, str) else money("") for name, one in value.items()}
+    except ValueError:
+        raise ValueError(expected) from None
+    fresh = found["input"]
+    # As the API's own: a write costs 1.25 times the input, for an hour twice, a read a tenth; rounded up.
+    write = found.get("cache_write", -(-fresh * 5 // 4))
+    hour = found.get("cache_write_hour", fresh * 2)
+    return Price(fresh, found["output"], write, hour, found.get("cache_read", -(-fresh // 10)))
+
+
+_RULE_KEYS = frozenset({"name", "types", "priorities", "above", "below"})
+
+
+def model_rules(value: object) -> tuple[ModelRule, ...]:
+    """Take a list of rules that say when which model is used."""
+    expected = 'a list of rules such as { name = "claude-haiku-5-5", below = 20 }, with types, priorities, above, below'
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError(expected)
+    found = []
+    for one in value:
+        if not one.get("name") or not isinstance(one["name"], str) or not set(one) <= _RULE_KEYS:
+            raise ValueError(expected)
+        lists = {key: texts()(one[key]) for key in ("types", "priorities") if key in one}
+        if wrong := [word for word in lists.get("priorities", ()) if word not in PRIORITIES]:  # type: ignore[attr-defined]
+            raise ValueError(f"one of {', '.join(PRIORITIES)} where a rule says priorities: no {wrong[0]!r}")
+        bounds = {key: integer(0, 100)(one[key]) for key in ("above", "below") if key in one}
+        found.append(ModelRule(name=one["name"], **lists, **bounds))  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def tool_names(value: object) -> tuple[str, ...]:
+    """Take the names of what a model may look at."""
+    if not isinstance(value, list) or not all(one in TOOLS for one in value):
+        raise ValueError(f"a list of some of {', '.join(TOOLS)}")
+    return tuple(value)

@@ -8,12 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gitsync.agents.prices import Price
 from gitsync.agents.spec import KINDS, AgentSpec
-from gitsync.config import tables
+from gitsync.config import checks, tables
 from gitsync.config.lines import Path as KeyPath
 from gitsync.config.lines import line_of, locate
-from gitsync.config.settings import ApiSettings, DispatchOptions, LogSettings, McpSettings, Settings
+from gitsync.config.settings import (
+    ApiSettings,
+    ClaudeSettings,
+    DispatchOptions,
+    LogSettings,
+    McpSettings,
+    Settings,
+)
 from gitsync.config.tables import Table
+from gitsync.dispatch.budget import Budget
 from gitsync.dispatch.quota import Limits
 from gitsync.errors import ConfigError
 from gitsync.protocol.identity import Machine
@@ -105,7 +114,18 @@ class _Reader:
             mcp=McpSettings(**self._table("mcp", tables.MCP)),
             log=LogSettings(**self._table("log", tables.LOG)),
             secrets=Secrets(**self._table("secrets", tables.SECRETS)),
+            budget=Budget(**self._table("budget", tables.BUDGET)),
+            prices=self._prices(),
+            claude=ClaudeSettings(**self._table("claude", tables.CLAUDE)),
         )
+
+    def _prices(self) -> Mapping[str, Price]:
+        given = self.top.get("prices", {})
+        if not isinstance(given, dict):
+            raise self._error(
+                ("prices",), "[prices] must be a table", "", 'write [prices."the-model"] and input = "$3"'
+            )
+        return self._values(given, dict.fromkeys(given, checks.prices), ("prices",), "prices")
 
     def _machine(self) -> Machine:
         values = self._table("machine", tables.MACHINE)
@@ -143,6 +163,9 @@ class _Reader:
                     raise self._error(
                         here, f"agents.{key} is missing", f"an agent of kind {kind} needs it", f"add {key} = …"
                     )
+            if kind == "claude" and not any(key in values for key in ("model", "models", "definition")):
+                why = f"an agent of kind {kind} needs it"
+                raise self._error(here, "agents.model is missing", why, "add model = …, or a definition that names one")
             if "model" in values and kind == "command" and "recipe" not in values:
                 raise self._error((*here, "model"), "agents.model does nothing without recipe", "", "add recipe = …")
             self._started(values, here)

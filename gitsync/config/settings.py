@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitsync.dispatch.budget import Budget
 from gitsync.dispatch.quota import Limits
 from gitsync.secrets.scan import Secrets
 from gitsync.supervisor.settings import SuperviseSettings
@@ -14,6 +15,7 @@ from gitsync.tasks.values import Rules, TaskSettings
 from gitsync.verifying import Rules as Verification
 
 if TYPE_CHECKING:
+    from gitsync.agents.prices import Price
     from gitsync.agents.spec import AgentSpec
     from gitsync.protocol.identity import Machine
     from gitsync.routing import Policy
@@ -53,6 +55,14 @@ class McpSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClaudeSettings:
+    """What all Claude agents of this machine share; sizes in bytes."""
+
+    concurrency: int = 8
+    response_cache_size: int = 50 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """How much the process writes to ``.gitsync/gitsync.log``; sizes in bytes."""
 
@@ -87,6 +97,9 @@ class Settings:
     mcp: McpSettings = McpSettings()
     log: LogSettings = LogSettings()
     secrets: Secrets = field(default_factory=Secrets)
+    budget: Budget = field(default_factory=Budget)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    claude: ClaudeSettings = ClaudeSettings()
     restored: bool = False
 
     @property
@@ -125,6 +138,11 @@ class Settings:
     def journal_file(self) -> Path:
         """The durable journal."""
         return self.private_dir / "journal.sqlite3"
+
+    @property
+    def responses_dir(self) -> Path:
+        """Answers of models that may be given again; may be deleted at any time."""
+        return self.state_dir / "responses"
 
     @property
     def ledger_file(self) -> Path:

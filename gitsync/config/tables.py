@@ -13,6 +13,8 @@ Table = Mapping[str, Check]
 
 DAY = 86400.0
 
+_MONEY = checks.amount(0, 1_000_000_000_000)
+
 MACHINE: Table = {
     "id": checks.text(empty=False),
     "name": checks.text(),
@@ -91,6 +93,16 @@ LIMITS: Table = {
     "daily": checks.integer(0, 1_000_000),
 }
 
+BUDGET: Table = {
+    "daily": _MONEY,
+    "weekly": _MONEY,
+}
+
+CLAUDE: Table = {
+    "concurrency": checks.integer(1, 64),
+    "response_cache_size": checks.size(1 << 20, 1 << 40),
+}
+
 POLICY: Table = {
     "from": checks.text(empty=False),
     "agents": checks.texts(),
@@ -167,6 +179,17 @@ AGENT: Mapping[str, Table] = {
         "max_tokens": checks.integer(1, 1_000_000),
         "api_key_env": checks.text(empty=False),
         "base_url": checks.url_or_empty,
+        "models": checks.model_rules,
+        "fallback": checks.texts(),
+        "definition": checks.text(empty=False),
+        "skills": checks.texts(),
+        "tools": checks.tool_names,
+        "tool_rounds": checks.integer(0, 50),
+        "prompt_cache": checks.boolean,
+        "response_cache": checks.duration(0, 30 * DAY),
+        "response_cache_except": checks.texts(),
+        "daily_budget": _MONEY,
+        "weekly_budget": _MONEY,
         "worker_idle": checks.duration(0, DAY),
     },
     "inbox": {
@@ -179,7 +202,7 @@ AGENT: Mapping[str, Table] = {
     },
 }
 
-AGENT_NEEDS: Mapping[str, str] = {"http": "url", "command": "argv", "claude": "model"}
+AGENT_NEEDS: Mapping[str, str] = {"http": "url", "command": "argv"}
 
 TOP = (
     "machine",
@@ -195,4 +218,7 @@ TOP = (
     "supervise",
     "policy",
     "secrets",
+    "budget",
+    "prices",
+    "claude",
 )

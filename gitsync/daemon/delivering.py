@@ -6,23 +6,30 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gitsync import clock
-from gitsync.agents.base import Agent
+from gitsync.agents.base import Agent, Delivery
 from gitsync.agents.environment import process_environment
 from gitsync.agents.opening import open_agents
 from gitsync.config.read import read_agent
 from gitsync.config.settings import Settings
 from gitsync.daemon.syncing import Syncing
+from gitsync.daemon.window import Window
 from gitsync.dispatch.dispatcher import Dispatcher
 from gitsync.dispatch.events import Event
+from gitsync.dispatch.purse import JournalPurse
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.errors import GitsyncError
+from gitsync.machine import own_state
 from gitsync.outbox import send
 from gitsync.secrets.redact import know, know_environment
 from gitsync.supervisor.registry import Registry
 from gitsync.supervisor.supervise import Place
 from gitsync.sync.engine import Claim, Request
+
+if TYPE_CHECKING:
+    from gitsync.agents.claude.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +45,17 @@ class Delivering:
     """Hand messages over whenever something has changed; `registry` says who there is to take them."""
 
     def __init__(
-        self, settings: Settings, syncing: Syncing, *, on_event: Callable[[Event], None] = lambda _event: None
+        self,
+        settings: Settings,
+        syncing: Syncing,
+        *,
+        on_event: Callable[[Event], None] = lambda _event: None,
+        on_progress: Callable[[str, Delivery, str, int], None] = lambda _agent, _delivery, _text, _chars: None,
     ) -> None:
-        """Take what is needed; `on_event` is told on the loop what happens to messages, and must be quick."""
+        """Take what is needed; `on_event` is told on the loop what happens to messages, and must be quick.
+
+        So must `on_progress`, which is told agent, delivery, what it does and the characters of its answer so far.
+        """
         know_environment(process_environment())
         self._syncing = syncing
         self._changed = asyncio.Event()
@@ -48,7 +63,10 @@ class Delivering:
         self._supervisor: asyncio.Task[None] | None = None
         self._begun = clock.monotonic()
         self._on_event = on_event
+        self._on_progress = on_progress
         opened = syncing.opened
+        self._purse = JournalPurse(opened.journal)
+        self._window = Window(opened, lambda: own_state(self.states()))
         place = Place(settings.root, settings.state_dir / "agents", process_environment())
         self.registry = Registry(
             opened.journal,
@@ -74,7 +92,8 @@ class Delivering:
         self._settings = settings
         opened.ledger.rules = settings.verification
         opened.settings = replace(settings, agents=tuple(specs))  # what is told of this machine is told of all of them
-        self._agents = open_agents(specs, settings.root, sessions=opened.journal)
+        self._purse.configure(specs, settings.budget)
+        self._agents = open_agents(specs, settings.root, around=self._around(settings), sessions=opened.journal)
         self.dispatcher = Dispatcher(
             opened.journal,
             opened.ledger,
@@ -85,6 +104,7 @@ class Delivering:
                 policies=settings.policies,
                 rules=settings.verification,
                 limits=settings.limits,
+                prices=settings.prices,
                 turn_budget=settings.dispatch.turn_budget,
                 ageing=settings.tasks.ageing,
             ),
@@ -97,14 +117,32 @@ class Delivering:
             fault=opened.fault,
             observe=self._on_event,
             failed=registry.failed,
+            over=self._purse.over,
         )
         self.dispatcher.health, self.dispatcher.draining = registry.health, registry.draining
         registry.take(specs, self._agents, settings.supervise)
+
+    def _around(self, settings: Settings) -> Surroundings | None:
+        if not any(spec.kind == "claude" for spec in settings.agents):
+            return None
+        # Here, so that a machine without them does not pay for it.
+        from gitsync.agents.claude.responses import Responses
+        from gitsync.agents.claude.surroundings import Surroundings
+
+        return Surroundings(
+            purse=self._purse,
+            look=self._window,
+            prices=settings.prices,
+            responses=Responses(settings.responses_dir, settings.claude.response_cache_size),
+            progress=self._on_progress,
+            concurrency=settings.claude.concurrency,
+        )
 
     # -- life --------------------------------------------------------------------------------------
 
     async def recover(self) -> None:
         """Settle what a former process left behind; before anything is handed over."""
+        await asyncio.to_thread(self._syncing.opened.journal.recover_runs)
         await self.dispatcher.recover()
 
     def start(self) -> None:

@@ -13,6 +13,7 @@ from collections import deque
 from typing import Any
 
 from gitsync import clock
+from gitsync.agents.base import Delivery
 from gitsync.dispatch.events import Event
 from gitsync.errors import Busy
 from gitsync.ledger.db import text as plain
@@ -245,6 +246,13 @@ def tell_delivery(feed: Feed, event: Event) -> None:
         seconds=event.seconds,
         reply=event.reply_id,
     )
+
+
+def tell_progress(feed: Feed, agent: str, delivery: Delivery, text: str, chars: int) -> None:
+    """Say how far an agent is with a message; nothing of what it writes, which may still turn out otherwise."""
+    words = f"{agent} {text}" + (f", {chars} characters" if chars else "")
+    thread = delivery.thread or delivery.id
+    feed.publish("progress", "info", words, agent=agent, message=delivery.id, thread=thread, chars=chars)
 
 
 def tell_instance(feed: Feed, instance: Json) -> None:

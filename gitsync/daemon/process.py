@@ -21,7 +21,15 @@ from gitsync.config.load import reload
 from gitsync.config.settings import Settings
 from gitsync.daemon import presence
 from gitsync.daemon.delivering import Delivering
-from gitsync.daemon.events import Feed, tell_arrivals, tell_cycle, tell_delivery, tell_instance, tell_task
+from gitsync.daemon.events import (
+    Feed,
+    tell_arrivals,
+    tell_cycle,
+    tell_delivery,
+    tell_instance,
+    tell_progress,
+    tell_task,
+)
 from gitsync.daemon.metrics import Metrics
 from gitsync.daemon.schedule import Facts, unhealthy
 from gitsync.daemon.server import Server, listen
@@ -92,7 +100,9 @@ class Process:
             )
             syncing.open(self.opened, engine)
             self._token()  # so that it is known, and kept out of all texts, from here on
-            self.delivering = Delivering(settings, syncing, on_event=self._happened)
+            self.delivering = Delivering(
+                settings, syncing, on_event=self._happened, on_progress=partial(tell_progress, self.feed)
+            )
             self.delivering.registry.changes = partial(tell_instance, self.feed)
             self.tasking = Tasking(
                 settings,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitsync import __version__, clock
 from gitsync.daemon.metrics import Labels, Metrics, Page
+from gitsync.dispatch.budget import every
 from gitsync.supervisor.health import STATES
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def page(process: Process, instances: Sequence[Mapping[str, Any]], tasks: Mappin
     _process(out, process)
     _sync(out, process)
     _deliveries(out, process.metrics)
+    _models(out, process)
     _agents(out, instances)
     out.family("tasks", "gauge", "Tasks by state.", ((_as(state=state), n) for state, n in sorted(tasks.items())))
     return out.text()
@@ -57,6 +59,38 @@ def _deliveries(out: Page, metrics: Metrics) -> None:
     retries = ((_as(agent=agent), count) for agent, count in sorted(metrics.retries.items()))
     out.family("delivery_retries_total", "counter", "Hand-overs that will be tried again.", retries)
     out.histograms("delivery_seconds", "How long agents took for a message.", "agent", metrics.seconds)
+
+
+def _models(out: Page, process: Process) -> None:
+    """Write what the journal knows of the runs of models: it counts through restarts."""
+    journal = process.opened.journal
+    sums = [
+        (agent.name, one) for agent in journal.run_sums("agent") for one in journal.run_sums("model", agent=agent.name)
+    ]
+    tokens = [
+        (_as(agent=agent, model=one.name, kind=kind), count)
+        for agent, one in sums
+        for kind, count in (
+            ("input", one.tokens_in),
+            ("output", one.tokens_out),
+            ("cache_read", one.tokens_cached),
+            ("cache_write", one.tokens_cache_write),
+        )
+    ]
+    out.family("model_tokens_total", "counter", "Tokens of the runs that are kept.", tokens)
+    costs = [(_as(agent=agent, model=one.name), one.cost_micros / 1_000_000) for agent, one in sums]
+    out.family("model_cost_dollars_total", "counter", "What these runs cost, where a price is known.", costs)
+    unknown = [(_as(agent=agent, model=one.name), one.unknown) for agent, one in sums]
+    out.family("model_runs_without_price_total", "counter", "Runs of models whose price is not known.", unknown)
+    runs = [(_as(agent=agent, model=one.name), one.runs) for agent, one in sums]
+    out.family("model_runs_total", "counter", "Runs of models.", runs)
+    hits = [(_as(agent=one.name), one.runs) for one in journal.run_sums("agent", kind="cached")]
+    out.family("model_cached_runs_total", "counter", "Runs that were answered from the response cache.", hits)
+    now = clock.unix()
+    bounds = every(process.settings.agents, process.settings.budget, now)
+    stands = [(bound, journal.spent(bound.since, bound.until, bound.agent)) for bound in bounds]
+    shares = [(_as(agent=bound.agent, budget=bound.name), sum(used) / bound.micros) for bound, used in stands]
+    out.family("budget_used_ratio", "gauge", "How much of a budget is spent or set aside.", shares)
 
 
 def _agents(out: Page, instances: Sequence[Mapping[str, Any]]) -> None:

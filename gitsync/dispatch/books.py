@@ -10,6 +10,8 @@ from typing import Any
 
 from gitsync import clock
 from gitsync.agents.base import Outcome
+from gitsync.agents.prices import Price
+from gitsync.dispatch.accounts import record
 from gitsync.dispatch.decide import Envelope, Settle
 from gitsync.dispatch.lanes import Job
 from gitsync.dispatch.papers import idempotency_key, posted, receipt, receipt_for, reply_message
@@ -30,9 +32,20 @@ class Books:
     else fails before anything happened, with the journal's own error.
     """
 
-    def __init__(self, journal: Journal, machine: str) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        machine: str,
+        kinds: Mapping[str, str] | None = None,
+        prices: Mapping[str, Price] | None = None,
+        over: Callable[[int], None] = lambda _number: None,
+    ) -> None:
+        """Take the kinds of agents by name, prices for their runs, and who is told that a run is over."""
         self._journal = journal
         self._machine = machine
+        self._kinds = kinds or {}
+        self._prices = prices
+        self._over = over
         self._owed: list[Deed] = []
         self._asked: list[tuple[Deed, asyncio.Future[bool]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -80,13 +93,19 @@ class Books:
         if over:
             await self._do(lambda: self._journal.drop_waits(over))
 
-    async def retry(self, job: Job, outcome: Outcome, not_before: float) -> None:
+    async def retry(self, job: Job, outcome: Outcome, not_before: float, seconds: float) -> None:
         """Write that it is to be tried again."""
         key, agent, usage = job.envelope.key, job.agent, _json(outcome.usage)
         reason = outcome.reason
-        await self._write(
-            lambda: self._journal.finish(key, agent, "retry", reason=reason, usage=usage, not_before=not_before)
-        )
+        account = self._account(job, outcome, outcome.kind, seconds)
+
+        def write() -> bool:
+            with self._journal.db.write():
+                account()
+                return self._journal.finish(key, agent, "retry", reason=reason, usage=usage, not_before=not_before)
+
+        await self._write(write)
+        self._run_over(outcome)
 
     async def conclude(
         self, job: Job, outcome: Outcome, state: str, reason: str, seconds: float
@@ -110,29 +129,61 @@ class Books:
             reply=reply_id,
             reason=reason,
         )
-        await self._write(
-            lambda: self._journal.finish(
-                envelope.key,
-                agent,
-                state,
-                reason=reason,
-                reply_id=reply_id,
-                seconds=seconds,
-                usage=_json(outcome.usage),
-                ops=[*sent, *(told if state != "waiting" else [])],
-                local=local,
-            )
-        )
+        account = self._account(job, outcome, state, seconds)
+
+        def write() -> bool:
+            with self._journal.db.write():
+                account()
+                return self._journal.finish(
+                    envelope.key,
+                    agent,
+                    state,
+                    reason=reason,
+                    reply_id=reply_id,
+                    seconds=seconds,
+                    usage=_json(outcome.usage),
+                    ops=[*sent, *(told if state != "waiting" else [])],
+                    local=local,
+                )
+
+        await self._write(write)
+        self._run_over(outcome)
         return reply_id, bool(local)
+
+    def _account(self, job: Job, outcome: Outcome, state: str, seconds: float) -> Callable[[], None]:
+        """Prepare the record of what a hand-over used; it belongs into the transaction that says how it ended."""
+        kind, key, agent = self._kinds.get(job.agent, ""), job.envelope.key, job.agent
+        thread, at = job.envelope.message.conversation, clock.unix() - seconds
+        return lambda: record(
+            self._journal,
+            kind=kind,
+            agent=agent,
+            key=key,
+            thread=thread,
+            outcome=outcome,
+            state=state,
+            at=at,
+            seconds=seconds,
+            prices=self._prices,
+        )
+
+    def _run_over(self, outcome: Outcome) -> None:
+        number = (outcome.usage or {}).get("run")
+        if isinstance(number, int):
+            self._over(number)
 
     async def abandon(self, intent: Intent, *, again: bool, reason: str) -> None:
         """Write that a hand-over was cut off: to be tried again where that is safe, else uncertain."""
         key, agent = intent.message_key, intent.agent
-        if again:
-            await self._write(lambda: self._journal.finish(key, agent, "retry", reason=reason, not_before=clock.unix()))
-            return
-        ops = receipt_for(intent, "uncertain", clock.stamp(), reason)
-        await self._write(lambda: self._journal.finish(key, agent, "uncertain", reason=reason, ops=ops))
+        state, not_before = ("retry", clock.unix()) if again else ("uncertain", None)
+        ops = [] if again else receipt_for(intent, "uncertain", clock.stamp(), reason)
+
+        def write() -> bool:
+            with self._journal.db.write():
+                self._journal.cut_runs(key, agent)
+                return self._journal.finish(key, agent, state, reason=reason, not_before=not_before, ops=ops)
+
+        await self._write(write)
 
     async def started(self) -> list[Intent]:
         """Return the hand-overs that began and of which nothing more is known."""

@@ -151,6 +151,11 @@ class Handover:
         if self._standing.end(job, outcome, seconds):
             self._tell_failed(agent)
         untouched = outcome.kind == "failed" and not outcome.started
+        if outcome.until is not None and untouched:
+            # A limit that yields by itself: no try is used up, and everything for this agent waits for it. Only this
+            # process knows that, so that a restart with other settings asks anew.
+            self._standing.hold(agent, outcome.until, outcome.reason)
+            job.tries[agent] = min(job.tries[agent], spec.attempts - 1) - 1
         if untouched or (spec.idempotent and outcome.kind in ("failed", "uncertain")):
             job.tries[agent] += 1
             left = [name for name in job.choices if job.tries[name] < self._agents[name].spec.attempts]
@@ -158,7 +163,7 @@ class Handover:
                 # Another agent would be a second one that may have done it.
                 left = [name for name in left if name == agent]
             if left:
-                return await self._repeat(job, outcome, tuple(left), bound=job.bound or not untouched)
+                return await self._repeat(job, outcome, tuple(left), seconds, bound=job.bound or not untouched)
             state, reason = "dead", f"{outcome.reason} (given up after {job.attempt} attempts)"
         else:
             state, reason = outcome.kind, outcome.reason
@@ -167,12 +172,14 @@ class Handover:
         self._changed()
         return End(self._drop(job).over, posted)
 
-    async def _repeat(self, job: Job, outcome: Outcome, choices: tuple[str, ...], *, bound: bool) -> End:
+    async def _repeat(
+        self, job: Job, outcome: Outcome, choices: tuple[str, ...], seconds: float, *, bound: bool
+    ) -> End:
         """Queue it again: for the same agent after a pause, or at once for another that may have it as well."""
         agent, settings = job.agent, self._settings
         pause = backoff(job.tries[agent], settings.backoff, settings.longest_backoff, outcome.retry_after)
         job.pauses[agent] = clock.unix() + pause
-        await self._books.retry(job, outcome, job.pauses[agent])
+        await self._books.retry(job, outcome, job.pauses[agent], seconds)
         self._fault("7-retried")
         self._teller.tell("retry", job, state="retry", reason=outcome.reason)
         job.attempt += 1

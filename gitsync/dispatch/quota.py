@@ -3,7 +3,8 @@
 Q1  a sender has had its share of the window   its next message waits until the oldest of these is out of the window
 Q2  an agent has had its share of the day      it takes nothing new until midnight UTC
 Q3  the machine has had its share of the day   no agent takes anything new until midnight UTC
-Q4  a person let a message go                  it passes Q1 to Q3
+Q4  a person let a message go                  it passes Q1 to Q3, and Q5 is asked anew
+Q5  an agent's budget is used up               it takes nothing new until its time is over (`dispatch.budget`)
 
 A sender is a machine or a person, as the path of the file says: no machine gets more by giving its agents more names.
 A repetition (after an agent could not be reached) counts for the day, and not for its sender. Nothing is refused here:
@@ -41,6 +42,7 @@ class Quota:
         self._daily = {name: most for name, most in daily.items() if most}
         self._days: dict[int, Counter[str]] = {}
         self._of: dict[str, deque[float]] = {}
+        self._held: dict[str, tuple[float, str]] = {}
         self.passes: frozenset[str] = frozenset()
         """The keys of the messages that a person let go (Q4)."""
         for one in handed:
@@ -49,7 +51,11 @@ class Quota:
     @property
     def bounds(self) -> bool:
         """Say whether anything is bound at all."""
-        return bool(self.limits.per_sender or self.limits.daily or self._daily)
+        return bool(self.limits.per_sender or self.limits.daily or self._daily or self._held)
+
+    def hold(self, agent: str, until: float, reason: str) -> None:
+        """Give an agent nothing more until a moment (Q5)."""
+        self._held[agent] = until, reason
 
     def begin(self, sender: str, agent: str, now: float, *, first: bool = True) -> None:
         """Note a hand-over."""
@@ -72,7 +78,10 @@ class Quota:
             times.pop()
 
     def used_up(self, agent: str, now: float) -> str:
-        """Say that an agent takes nothing more today, and why (Q2, Q3); empty when it does."""
+        """Say that an agent takes nothing more today, and why (Q2, Q3, Q5); empty when it does."""
+        until, reason = self._held.get(agent, (0.0, ""))
+        if now < until:
+            return reason
         counts = self._days.get(int(now // DAY))
         if counts is None:
             return ""
@@ -105,6 +114,7 @@ class Quota:
     def next_wake(self, now: float) -> float | None:
         """Return when the next of these limits yields (Unix time); None when none holds."""
         due = [until for sender in self._of if (until := self.share_used(sender, now)) is not None]
+        due += [until for until, _ in self._held.values() if until > now]
         if self.limits.daily or self._daily:
             due.append((now // DAY + 1) * DAY)
         return min(due, default=None)

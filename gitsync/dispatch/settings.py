@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gitsync.agents.prices import Price
 from gitsync.balancing import AGEING
 from gitsync.dispatch.quota import Limits
 from gitsync.protocol.identity import Machine
@@ -23,6 +24,8 @@ class DispatchSettings:
     """How senders are to be verified."""
     turn_budget: int = 6
     limits: Limits = field(default_factory=Limits)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """What models cost here, beyond what `agents.prices` knows."""
     backoff: float = 2.0
     longest_backoff: float = 300.0
     claim_wait: tuple[float, float] = (0.0, 0.5)

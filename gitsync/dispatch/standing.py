@@ -137,6 +137,10 @@ class Standing:
             self._latency[job.agent] = smoothed(self._latency.get(job.agent), seconds)
         return bad or former is not None
 
+    def hold(self, name: str, until: float, reason: str) -> None:
+        """Give an agent nothing until a limit of its own yields (Unix time)."""
+        self._quota.hold(name, until, reason)
+
     def next_wake(self) -> float | None:
         """Return when somebody with a queue may be tried again (monotonic), None when there is nothing to wait for."""
         now = clock.monotonic()

@@ -160,6 +160,22 @@ class RunRows:
                 ),
             )
 
+    def unreserve(self, number: int, micros: int) -> None:
+        """Let go what was set aside for a request that was not served."""
+        with self.db.write() as conn:
+            conn.execute(
+                "UPDATE runs SET reserved_micros = max(0, reserved_micros - ?) WHERE number = ?", (micros, number)
+            )
+
+    def cut_runs(self, message_key: str, agent: str, outcome: str = UNCERTAIN) -> None:
+        """Say of a run that was cut off with its hand-over that it ended so."""
+        with self.db.write() as conn:
+            conn.execute(
+                "UPDATE runs SET outcome = ?, error_type = 'cut off'"
+                " WHERE outcome = 'running' AND message_key = ? AND agent = ?",
+                (outcome, message_key, agent),
+            )
+
     def finish_run(
         self, number: int, outcome: str, *, error_type: str = "", seconds: float | None = None, detail: str = ""
     ) -> None:
@@ -169,11 +185,6 @@ class RunRows:
                 "UPDATE runs SET outcome = ?, error_type = ?, seconds = ?, detail = ? WHERE number = ?",
                 (outcome, text(error_type), seconds, text(detail), number),
             )
-
-    def drop_run(self, number: int) -> None:
-        """Forget a run that asked for nothing: no request of it was sent."""
-        with self.db.write() as conn:
-            conn.execute("DELETE FROM runs WHERE number = ?", (number,))
 
     def recover_runs(self) -> int:
         """Say of what a former process had under way that its end is not known; give how many."""
@@ -203,17 +214,19 @@ class RunRows:
         with self.db.read() as conn:
             return _used(conn, agent, since, until)
 
-    def run_sums(self, by: str = "all", *, since: float = 0.0, agent: str | None = None) -> list[Sum]:
-        """Sum runs up by `model`, `day`, `agent` or `all`; sorted by that."""
+    def run_sums(
+        self, by: str = "all", *, since: float = 0.0, agent: str | None = None, kind: str | None = None
+    ) -> list[Sum]:
+        """Sum runs up by `model`, `day`, `agent` or `all`; sorted by that. Kind `cached`: answered without a model."""
         query = (
             f"SELECT {_BY[by]} AS name, count(*) AS runs, sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out,"
             " sum(tokens_cached) AS tokens_cached, sum(tokens_cache_write) AS tokens_cache_write,"
             " coalesce(sum(cost_micros), 0) AS cost_micros, sum(cost_micros IS NULL) AS unknown,"
             " sum(reserved_micros) AS reserved_micros, sum(outcome NOT IN ('done', 'running')) AS failed"
-            " FROM runs WHERE at >= ? AND (? IS NULL OR agent = ?) GROUP BY 1 ORDER BY 1"
+            " FROM runs WHERE at >= ? AND (? IS NULL OR agent = ?) AND (? IS NULL OR kind = ?) GROUP BY 1 ORDER BY 1"
         )
         with self.db.read() as conn:
-            rows = conn.execute(query, (since, agent, agent)).fetchall()
+            rows = conn.execute(query, (since, agent, agent, kind, kind)).fetchall()
         return [Sum(**dict(row)) for row in rows]
 
 

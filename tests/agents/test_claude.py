@@ -13,7 +13,9 @@ import pytest
 
 from gitsync import clock
 from gitsync.agents.base import Agent, Turn
-from gitsync.agents.claude import ClaudeAgent, Worker, turns
+from gitsync.agents.claude.agent import ClaudeAgent
+from gitsync.agents.claude.conversation import turns
+from gitsync.agents.claude.worker import Worker
 from gitsync.agents.opening import open_agent, open_agents
 from gitsync.agents.spec import AgentSpec
 from gitsync.demo.messages_api import Fault, serving
