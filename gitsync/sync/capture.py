@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ HASTY = 5.0
 """Seconds after a placement within which a save may come from an editor that has not seen it."""
 RECENT = 8
 """Placements of one path that are remembered for that."""
+PLACED = 256
+"""Paths whose placements are remembered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,10 @@ class Capture:
         self._differ: set[str] = set()
         self._nothing: set[str] = set()
         self._typing: dict[str, Typing] = {}
-        self._placed: dict[str, list[tuple[int, str | None, str]]] = {}
+        self._placed: dict[str, list[tuple[int, str | None, str]]] = {
+            path: [(at, held, blob) for at, held, blob in rows]
+            for path, rows in json.loads(journal.meta("placed") or "{}").items()
+        }
         self._rules: tuple[tuple[str | None, ...], tuple[Rule, ...]] = ((), ())
 
     def configure(self, settings: SyncSettings) -> None:
@@ -113,9 +119,16 @@ class Capture:
         self.folder.note(path, blob)
         if blob is not None and path in self.folder.files:
             at = self.folder.files[path].signature[1]
-            self._placed[path] = [*self._placed.get(path, [])[1 - RECENT :], (at, held, blob)]
+            rows = self._placed.pop(path, [])
+            self._placed[path] = [*rows[1 - RECENT :], (at, held, blob)]
+            if len(self._placed) > PLACED:
+                del self._placed[next(iter(self._placed))]
         self._typing.pop(path, None)
         self._compare(path)
+
+    def placements(self) -> str:
+        """Give what `placed` was told lately, as it is kept: a save must be judged alike after a restart."""
+        return json.dumps(self._placed)
 
     def on_disk(self, path: str) -> str | None:
         """Give the blob at a path as last read."""

@@ -126,6 +126,8 @@ class Materialise:
         with self._journal.db.write():  # one fsync for both
             self._journal.add_bases(done)
             self._journal.end_places(rows)
+            if done:
+                self._journal.set_meta("placed", self._capture.placements())
         self.interrupted = False
         self._fault("6-place-ended")
 
