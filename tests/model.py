@@ -17,6 +17,9 @@ import pytest
 
 _BODY = 16 * 1024 * 1024
 
+PROGRAMS = {name: os.environ.get(f"GITSYNC_{name.upper()}") for name in ("claude", "codex", "gemini", "opencode")}
+"""Read when the tests are loaded: no test sees the variables of the developer."""
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -35,6 +38,8 @@ class Model:
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     url: str = ""
+    tool_once: tuple[str, dict[str, Any]] | None = None
+    """A tool to use, and with what, before the next answer."""
 
     @property
     def asked(self) -> list[dict[str, Any]]:
@@ -83,7 +88,11 @@ def serving(*answers: str | Refusal) -> Iterator[Model]:
                 after = {} if answer.retry_after is None else {"retry-after": str(answer.retry_after)}
                 self._send(answer.status, json.dumps(error).encode(), "application/json", **after)
             else:
-                text = "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in _events(request, answer))
+                tool, model.tool_once = model.tool_once, None
+                if tool is not None:
+                    model.answers.insert(0, answer)
+                events = _events(request, answer, tool)
+                text = "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events)
                 self._send(200, text.encode(), "text/event-stream", **model.headers)
 
         def _send(self, status: int, body: bytes, kind: str, **header: str) -> None:
@@ -112,7 +121,7 @@ def serving(*answers: str | Refusal) -> Iterator[Model]:
         thread.join(5)
 
 
-def _events(request: dict[str, Any], text: str) -> Sequence[dict[str, Any]]:
+def _events(request: dict[str, Any], text: str, tool: tuple[str, dict[str, Any]] | None) -> Sequence[dict[str, Any]]:
     usage = {"input_tokens": 100, "cache_creation_input_tokens": 7, "cache_read_input_tokens": 11, "output_tokens": 1}
     message = {
         "id": "msg_local",
@@ -124,26 +133,31 @@ def _events(request: dict[str, Any], text: str) -> Sequence[dict[str, Any]]:
         "stop_sequence": None,
         "usage": usage,
     }
+    block: dict[str, Any] = {"type": "text", "text": ""}
+    delta = {"type": "text_delta", "text": text}
+    if tool is not None:
+        block = {"type": "tool_use", "id": "toolu_local", "name": tool[0], "input": {}}
+        delta = {"type": "input_json_delta", "partial_json": json.dumps(tool[1])}
     return [
         {"type": "message_start", "message": message},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": delta},
         {"type": "content_block_stop", "index": 0},
         {
             "type": "message_delta",
-            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "delta": {"stop_reason": "end_turn" if tool is None else "tool_use", "stop_sequence": None},
             "usage": {"output_tokens": 20},
         },
         {"type": "message_stop"},
     ]
 
 
-def claude_program() -> str:
-    """Return the real Claude Code, or skip the test and say why."""
-    program = os.environ.get("GITSYNC_CLAUDE") or shutil.which("claude")
-    if program is None or not Path(program).exists():
-        pytest.skip("the program of Claude Code is neither in GITSYNC_CLAUDE nor on PATH")
-    return program
+def program(name: str) -> str:
+    """Return a real coding agent, or skip the test and say why."""
+    found = PROGRAMS[name] or shutil.which(name)
+    if found is None or not Path(found).exists():
+        pytest.skip(f"the real program is neither in GITSYNC_{name.upper()} nor, as {name}, on PATH")
+    return found
 
 
 def claude_environment(model: Model, home: Path) -> dict[str, str]:
