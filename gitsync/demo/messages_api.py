@@ -137,9 +137,11 @@ class MessagesServer:
         return await _whole(writer, (200, message), more) and stay
 
     def _step(self, request: Json) -> Step:
-        turns = [_text(message["content"]) for message in request["messages"]]
+        # A coding agent puts words of its own program among the turns; who talks here is the user.
+        talk = [message for message in request["messages"] if message["role"] != "system"] or request["messages"]
+        turns = [_text(message["content"]) for message in talk]
         system = _text(request.get("system", ""))
-        newest = request["messages"][-1]["content"]
+        newest = talk[-1]["content"]
         result = isinstance(newest, list) and any(block.get("type") == "tool_result" for block in newest)
         step = self.scenario.step(request, turns[-1], system, result=result) or Step()
         if step.say is None and not step.call:

@@ -130,13 +130,18 @@ def test_a_session_outlives_a_killed_process(two: Computer) -> None:
     run(play())
 
 
-def test_new_settings_count_from_the_next_call_on(two: Computer) -> None:
-    settle(two, '[mcp]\nspeaks_as = ""\nidle = "500ms"\n', AGENTS.replace("reviewer", "critic"))
+def reload(two: Computer) -> None:
+    """Let the process read its settings again."""
     token = (two.root / ".gitsync" / "token").read_text().strip()
     request = urllib.request.Request(
         f"http://127.0.0.1:{two.port}/reload", method="POST", headers={"Authorization": f"Bearer {token}"}
     )
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).close()
+
+
+def test_new_settings_count_from_the_next_call_on(two: Computer) -> None:
+    file = two.root / ".gitsync" / "config.toml"
+    before = file.read_text()
 
     async def play() -> None:
         async with over_http(two) as client:
@@ -144,5 +149,11 @@ def test_new_settings_count_from_the_next_call_on(two: Computer) -> None:
         async with over_http(two, "critic") as client:
             assert "2/critic: no unread messages" in await call(client, "inbox")
 
-    run(play())
-    assert post(two, "/mcp/reviewer")[0] == 404
+    try:
+        settle(two, '[mcp]\nspeaks_as = ""\nidle = "2s"\n', AGENTS.replace("reviewer", "critic"))
+        reload(two)
+        run(play())
+        assert post(two, "/mcp/reviewer")[0] == 404
+    finally:
+        file.write_text(before)
+        reload(two)
