@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.measure import Row, surroundings, table, write
 
-NAMES = ("startup", "cycle", "latency", "standing", "growth", "contention", "coordinator")
+NAMES = ("startup", "cycle", "latency", "standing", "growth", "contention", "coordinator", "mcp")
 
 
 def main() -> int:
