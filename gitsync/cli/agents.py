@@ -19,6 +19,8 @@ def agents(args: Namespace) -> int:
     """Show all agents, or do what is asked with one."""
     if args.action is None:
         return _show(args)
+    if args.action == "recipes":
+        return _recipes(args)
     if args.name is None:
         raise UsageError(f"which agent to {args.action}?", "", f"gitsync agents {args.action} NAME")
     client = connect(own_settings(args, last_valid=True))
@@ -34,6 +36,28 @@ def agents(args: Namespace) -> int:
         word = f", {told['word']}" if told["word"] else ""
         pid = f", pid {told['pid']}" if told["pid"] else ""
         say(f"{told['name']}: {told['state']}{pid}{drains}{word}")
+    return EXIT_OK
+
+
+def _recipes(args: Namespace) -> int:
+    """Print the settings of one recipe, ready for config.toml, or say which there are."""
+    from gitsync.agents.recipes import RECIPES
+
+    if args.name is None:
+        if args.json:
+            print_json({name: recipe.block for name, recipe in RECIPES.items()})
+            return EXIT_OK
+        for name, recipe in RECIPES.items():
+            say(f"{name:<10} {recipe.block.split('# ', 1)[1].splitlines()[0]}")
+        say("settings: gitsync agents recipes NAME >> .gitsync/config.toml, then gitsync restart")
+        return EXIT_OK
+    if args.name not in RECIPES:
+        raise UsageError(f"no recipe {args.name!r}", "", "there are: " + ", ".join(RECIPES))
+    block = RECIPES[args.name].block
+    if args.json:
+        print_json({args.name: block})
+    else:
+        say(block.rstrip("\n"))
     return EXIT_OK
 
 

@@ -16,17 +16,27 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from gitsync.config.settings import Settings
-    from gitsync.hooks.claude import News
+    from gitsync.hooks.claude import News, Opening
     from gitsync.ledger.journal import Journal
     from gitsync.ledger.ledger import Ledger
 
 CLAUDE = ("claude-session-start", "claude-user-prompt", "claude-stop")
+GEMINI = ("gemini-session-start", "gemini-before-agent", "gemini-after-agent")
+AGENTS = (*CLAUDE, *GEMINI)
 GIT = ("pre-commit", "prepare-commit-msg", "post-merge", "post-commit")
 _WAITING = ("waiting", "held", "uncertain")
 
 
 def hooks(args: Namespace) -> int:
-    """Install, remove or list the git hooks of the mailbox clone."""
+    """Install, remove or list the git hooks of the mailbox clone, or what lets a coding agent call us."""
+    if args.what != "git":
+        from gitsync.cli.agenthooks import run
+
+        return run(args)
+    if args.undo or args.user or args.project or args.file is not None:
+        raise UsageError(
+            "git hooks have no such option", "", "name what it is for: gitsync hooks install claude-code …"
+        )
     from gitsync.cli.settings import own_settings
     from gitsync.cli.template import hook_script
     from gitsync.cli.terminal import say
@@ -37,7 +47,7 @@ def hooks(args: Namespace) -> int:
     if not folder.parent.is_dir():
         raise GitsyncError(f"the mailbox {settings.mailbox} is gone", "", "run: gitsync init")
     if args.action == "install":
-        program = [sys.executable, "-m", "gitsync", "--dir", str(settings.root)]
+        program = [sys.executable, "-P", "-m", "gitsync", "--dir", str(settings.root)]
         new = install(folder, {name: hook_script(name) for name in GIT}, program)
         say(f"installed in {folder}: {', '.join(GIT)}" if new else f"were installed already, renewed: {folder}")
     elif args.action == "uninstall":
@@ -52,11 +62,11 @@ def hooks(args: Namespace) -> int:
 
 def hook(args: Namespace) -> int:
     """Do what one hook does; only ``pre-commit`` ever refuses anything."""
-    if args.name not in (*CLAUDE, *GIT):
-        raise UsageError(f"no hook {args.name!r}", "", "there are: " + ", ".join((*GIT, *CLAUDE)))
+    if args.name not in (*AGENTS, *GIT, "codex-notify"):
+        raise UsageError(f"no hook {args.name!r}", "", "there are: " + ", ".join((*GIT, *AGENTS, "codex-notify")))
     try:
-        if args.name in CLAUDE:
-            return _claude(args)
+        if args.name in AGENTS:
+            return _agent(args)
         return _git(args)
     except Exception:
         from gitsync.cli.failures import keep
@@ -65,17 +75,21 @@ def hook(args: Namespace) -> int:
         return EXIT_OK
 
 
-def _claude(args: Namespace) -> int:
+def _agent(args: Namespace) -> int:
     from gitsync.clock import entropy
     from gitsync.hooks import claude
 
     asked = claude.asked(sys.stdin.buffer.read()) if not sys.stdin.isatty() else {}
     if asked.get("stop_hook_active"):
         return EXIT_OK  # it was told already, and is about to stop for the second time
-    from gitsync.config import load
+    if "GITSYNC_KEY" in os.environ:
+        return EXIT_OK  # gitsync itself runs this agent for one message, and the others are not its business
+    from gitsync.config.load import find, load
 
     folder = asked.get("cwd")
     start = Path(folder) if isinstance(folder, str) and Path(folder).is_dir() else None
+    if args.dir is None and "GITSYNC_DIR" not in os.environ and find(start) is None:
+        return EXIT_OK  # installed for all projects of the user, and this one has no mailbox
     settings = load(start, args.dir)
     from gitsync.hooks.shown import claim
     from gitsync.ledger.journal import Journal
@@ -88,10 +102,12 @@ def _claude(args: Namespace) -> int:
         ledger.rules = settings.verification
         try:
             news = _news(ledger, journal)
+            opening = _opening(settings, ledger, journal, news) if args.name in claude.STARTS else None
         finally:
             ledger.close()
-    stop = args.name == "claude-stop"
-    text = ""
+    stop = args.name in claude.STOPS
+    nonce = entropy(8).hex()
+    text = first = claude.opening(opening, nonce=nonce) if opening is not None else ""
 
     def choose(shown: frozenset[str]) -> tuple[str, ...]:
         nonlocal text
@@ -101,14 +117,35 @@ def _claude(args: Namespace) -> int:
         text, keys = claude.context(
             fresh,
             more=len([n for n in news if n.key not in shown]) - len(fresh) if not stop else 0,
-            nonce=entropy(8).hex(),
+            nonce=nonce,
+            room=claude.MAX_TOTAL - len(first),
         )
+        text = f"{first}\n\n{text}".strip()
         return keys
 
     claim(settings.state_dir / ("shown-stop" if stop else "shown"), choose)
     if text:
         print(claude.answer(args.name, text))
     return EXIT_OK
+
+
+def _opening(settings: Settings, ledger: Ledger, journal: Journal, news: list[News]) -> Opening:
+    """Gather who this computer is and what is open on it."""
+    from gitsync.hooks.claude import Opening
+
+    open_tasks = journal.count_open_tasks()
+    recent = journal.tasks(limit=50) if open_tasks else []
+    return Opening(
+        machine=settings.machine.id,
+        name=settings.machine.name,
+        role=settings.machine.role,
+        agents=tuple(agent.name for agent in settings.agents),
+        others=tuple(sorted(ledger.machines() - {settings.machine.id})),
+        waiting=len(news),
+        urgent=sum(one.priority == "urgent" for one in news),
+        open_tasks=open_tasks,
+        tasks=tuple((task.id, task.status, task.subject) for task in recent if task.ended is None),
+    )
 
 
 def _news(ledger: Ledger, journal: Journal) -> list[News]:
@@ -146,18 +183,36 @@ def _news(ledger: Ledger, journal: Journal) -> list[News]:
 def _git(args: Namespace) -> int:
     from gitsync.config import load
 
+    if args.name == "codex-notify":
+        return _turned(args)
     settings = load(None, args.dir)
     if args.name == "prepare-commit-msg":
         _prefix(args, settings.machine.id)
     elif args.name == "pre-commit":
         return _check(settings)
     else:
-        from gitsync.cli.client import connect
-
-        client = connect(settings)
-        if client is not None:
-            client.post("/wake", timeout=1.0)
+        _wake(settings)
     return EXIT_OK
+
+
+def _turned(args: Namespace) -> int:
+    """Look at once for what is to be sent and what has come: Codex has ended a turn in the folder that it names."""
+    from gitsync.config.load import find, load
+    from gitsync.hooks.claude import asked
+
+    folder = asked(args.rest[-1].encode() if args.rest else b"").get("cwd")
+    start = Path(folder) if isinstance(folder, str) and Path(folder).is_dir() else None
+    if args.dir is not None or find(start) is not None:
+        _wake(load(start, args.dir))
+    return EXIT_OK
+
+
+def _wake(settings: Settings) -> None:
+    from gitsync.cli.client import connect
+
+    client = connect(settings)
+    if client is not None:
+        client.post("/wake", timeout=1.0)
 
 
 def _prefix(args: Namespace, machine: str) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -68,8 +69,10 @@ def _unexpected(args: Namespace | None, error: Exception) -> int:
 
 def _parse(words: list[str]) -> Namespace:
     # Hooks run at every prompt of a coding agent: they do without argparse and the parser of the thirty other verbs.
-    if len(words) == 2 and words[0] == "hook" and not words[1].startswith("-"):
-        return cast("Namespace", SimpleNamespace(run="hooking:hook", name=words[1], rest=[], dir=None))
+    named = words[:1] == ["--dir"]
+    if len(call := words[2 * named :]) == 2 and call[0] == "hook" and not call[1].startswith("-"):
+        folder = Path(words[1]) if named else None
+        return cast("Namespace", SimpleNamespace(run="hooking:hook", name=call[1], rest=[], dir=folder))
     from gitsync.cli.parser import build
 
     parser = build()

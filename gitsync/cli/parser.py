@@ -126,6 +126,14 @@ def _machine(verb: Add) -> None:
         help="first settings: open to the fleet (default), or strict: others get nothing done until you say who may",
     )
     sub.add_argument("--take-over", action="store_true", help="this computer replaces another that used the id")
+    sub.add_argument(
+        "--agents-md",
+        nargs="?",
+        type=Path,
+        const=Path("AGENTS.md"),
+        metavar="FILE",
+        help="also put a section about gitsync into AGENTS.md, or FILE; out: gitsync hooks uninstall agents-md",
+    )
 
     sub = verb("up", "process:up", "run the background process: sync, hand over, answer on HTTP")
     sub.add_argument("--detach", action="store_true", help="in the background; returns when it answers")
@@ -151,10 +159,11 @@ def _machine(verb: Add) -> None:
     sub.add_argument(
         "action",
         nargs="?",
-        choices=["start", "stop", "restart", "drain", "resume"],
-        help="run its program (also after it was given up), end it, both; give it nothing new, give it work again",
+        choices=["start", "stop", "restart", "drain", "resume", "recipes"],
+        help="run its program (also after it was given up), end it, both; give it nothing new, give it work again;"
+        " recipes: print settings for a coding agent that works by itself",
     )
-    sub.add_argument("name", nargs="?", metavar="NAME", help="the agent")
+    sub.add_argument("name", nargs="?", metavar="NAME", help="the agent, or the recipe")
 
     sub = verb("costs", "costs:costs", "what the models of this computer cost, and how the budgets stand", json=True)
     sub.add_argument("--agent", metavar="A", help="only the runs of this agent")
@@ -314,8 +323,21 @@ def _keys(verb: Add) -> None:
 
 
 def _people(verb: Add) -> None:
-    sub = verb("hooks", "hooking:hooks", "git hooks in the mailbox clone, for people who use git there")
-    sub.add_argument("action", choices=["install", "uninstall", "status"], help="what to do with them")
+    sub = verb("hooks", "hooking:hooks", "let coding agents, or git in the mailbox clone, call gitsync")
+    sub.add_argument("action", choices=["install", "uninstall", "status"], help="what to do")
+    sub.add_argument(
+        "what",
+        nargs="?",
+        choices=["git", "claude-code", "gemini", "codex", "agents-md"],
+        default="git",
+        help="git hooks in the mailbox clone (default); the settings of a coding agent; a section in AGENTS.md",
+    )
+    whose = sub.add_mutually_exclusive_group()
+    whose.add_argument("--project", action="store_true", help="for this project (default; codex: always for the user)")
+    whose.add_argument("--user", action="store_true", help="for every project of this user")
+    sub.add_argument("--file", type=Path, metavar="FILE", help="agents-md: another file of the project, like CLAUDE.md")
+    sub.add_argument("--undo", action="store_true", help="put the file back exactly as it was before the last change")
+    sub.add_argument("--yes", action="store_true", help="show the change and make it without asking")
     sub = verb("hook", "hooking:hook", "what a hook runs", hidden=True)
     sub.add_argument("name", metavar="NAME")
     sub.add_argument("rest", nargs="*", metavar="ARGS")

@@ -29,6 +29,12 @@ def init(args: Namespace) -> int:
             error.what, error.why, "check the address and the way to it, then run gitsync init again"
         ) from error
     _tell(done)
+    if args.agents_md is not None:
+        from gitsync.cli.agenthooks import add_section
+
+        # Asked for by its option, so nobody is asked again; what changes is shown all the same.
+        changed = add_section(done.settings, args.agents_md, yes=True)
+        say(f"  {'section in' if changed else 'is in'} {args.agents_md}")
     return EXIT_OK
 
 

@@ -204,6 +204,11 @@ def is_tracked(repo: Path, path: str) -> bool:
     return bool(done.out)
 
 
+def is_ignored(repo: Path, file: Path) -> bool:
+    """Say whether git leaves a file of the work tree alone."""
+    return run("check-ignore", "-q", "--", str(file), cwd=repo, ok=(0, 1)).code == 0
+
+
 def _setting(repo: Path, key: str) -> str | None:
     done = run("config", "-z", "--get", key, cwd=repo, ok=(0, 1))
     return done.out.decode("utf-8", "surrogateescape").removesuffix("\0") if done.code == 0 else None

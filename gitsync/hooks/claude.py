@@ -13,12 +13,18 @@ EVENTS = {
     "claude-session-start": "SessionStart",
     "claude-user-prompt": "UserPromptSubmit",
     "claude-stop": "Stop",
+    "gemini-session-start": "SessionStart",
+    "gemini-before-agent": "BeforeAgent",
+    "gemini-after-agent": "AfterAgent",
 }
+STARTS = ("claude-session-start", "gemini-session-start")
+STOPS = ("claude-stop", "gemini-after-agent")
 
 MAX_TOTAL = 9_000
 """Characters of context; Claude Code cuts what a hook adds at 10,000."""
 MAX_BODY = 2_000
 MAX_MESSAGES = 10
+MAX_TASKS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,21 @@ class News:
     """What its signature is worth here; empty for what never left this machine."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a session is told when it begins: who this computer is, and what is open; `tasks`: id, state, subject."""
+
+    machine: str
+    name: str
+    role: str
+    agents: tuple[str, ...]
+    others: tuple[str, ...]
+    waiting: int
+    urgent: int
+    open_tasks: int
+    tasks: tuple[tuple[str, str, str], ...]
+
+
 def asked(data: bytes) -> Mapping[str, Any]:
     """Understand what Claude Code sends to a hook; anything else counts as nothing."""
     try:
@@ -53,14 +74,32 @@ def choose(news: Sequence[News], shown: frozenset[str], *, urgent_only: bool = F
     return tuple(sorted(fresh, key=lambda item: rank.get(item.priority, 2))[:MAX_MESSAGES])
 
 
-def context(news: Sequence[News], more: int = 0, *, nonce: str) -> tuple[str, tuple[str, ...]]:
+def opening(told: Opening, *, nonce: str) -> str:
+    """Say who this computer is and what is open; what others wrote of it, the subjects of tasks, is fenced."""
+    called = ", ".join(line(one, 80) for one in (told.name, told.role) if one)
+    others, agents = (", ".join(names[:20]) or "none yet" for names in (told.others, told.agents))
+    urgent = f", {told.urgent} of them urgent" if told.urgent else ""
+    text = (
+        f"gitsync: this is computer {told.machine}{f' ({called})' if called else ''} of a fleet of computers whose "
+        f"agents write to each other; the others: {others}. Agents that run here by themselves: {agents}. "
+        f"Inbox: {told.waiting} open message{'s' if told.waiting != 1 else ''}{urgent}. Open tasks: {told.open_tasks}. "
+        "See gitsync inbox, gitsync show ID, gitsync tasks, gitsync status; "
+        'write with gitsync send COMPUTER "Subject" -m "…".'
+    )
+    shown = told.tasks[:MAX_TASKS]
+    if not shown:
+        return text
+    lines = "\n".join(f"{line(ident)} {line(state)} {line(subject, 100)}" for ident, state, subject in shown)
+    return f"{text}\n\n{fenced('tasks that are open here, as others named them', lines, nonce)}"
+
+
+def context(news: Sequence[News], more: int = 0, *, nonce: str, room: int = MAX_TOTAL) -> tuple[str, tuple[str, ...]]:
     """Write messages for an agent to read; return the text and the keys of those that found room.
 
     ``nonce`` is drawn anew for each answer, so that no message can hold it: who reads tells by it where one ends.
     """
     blocks: list[str] = []
     keys: list[str] = []
-    room = MAX_TOTAL
     for item in news:
         block = _block(item, nonce)
         if blocks and len(block) > room:
@@ -83,8 +122,8 @@ def context(news: Sequence[News], more: int = 0, *, nonce: str) -> tuple[str, tu
 
 def answer(hook: str, text: str) -> str:
     """Put a text into the JSON by which a hook adds it to the conversation."""
-    if hook == "claude-stop":
-        return json.dumps({"decision": "block", "reason": text})
+    if hook in STOPS:
+        return json.dumps({"decision": "deny" if hook.startswith("gemini") else "block", "reason": text})
     return json.dumps({"hookSpecificOutput": {"hookEventName": EVENTS[hook], "additionalContext": text}})
 
 

@@ -102,8 +102,8 @@ kind = "command"
 recipe = "claude"                  # claude -p: Claude Code, without a person
 timeout = "30m"
 # model = "sonnet"                 # else the one that Claude Code takes by itself
-# argv = ["claude", "--allowedTools", "Edit", "Bash(make test)"]   # the program, and what it may do besides reading
+# argv = ["claude", "--allowedTools", "Edit", "Bash(make test)", "--max-budget-usd", "2"]
+#                                    the program, what it may do besides reading, and what one message may cost
 # pass_env = ["ANTHROPIC_API_KEY"] # else it uses the login of this user
-# daily_budget = "$5"
 """,
 )
