@@ -52,6 +52,7 @@ def test_links_lead_somewhere(document: Path) -> None:
         ("[dispatch]", tables.DISPATCH),
         ("[supervise]", tables.SUPERVISE),
         ("[secrets]", tables.SECRETS),
+        ("[mcp]", tables.MCP),
         ("[log]", tables.LOG),
         ("[[agents]]", {key: None for kind in tables.AGENT.values() for key in kind}),
     ],
