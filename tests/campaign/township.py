@@ -285,12 +285,21 @@ class Township:
         return True
 
     def commit_here(self, who: int, file: int) -> bool:
-        """Commit in the mailbox folder with plain git (row 3)."""
+        """Commit in the mailbox folder with plain git (row 3).
+
+        What git shows the person as removed there, they have removed: an old buffer that was saved over what had just
+        arrived is still told apart, one that was saved and committed is not.
+        """
         one = self.at(who)
         self.edit(who, file, 0, aside=False)
-        with contextlib.suppress(AssertionError):  # a lock that a killed cycle left: the person tries again some day
+        before, after = checker.read_tree(one.clone, "HEAD"), checker.read_folder(one.clone)
+        try:
             run_git("add", "-A", cwd=one.clone)
             run_git("commit", "-q", "-m", "by hand", cwd=one.clone)
+        except AssertionError:  # a lock that a killed cycle left: the person tries again some day
+            return True
+        for name, data in before.items():
+            self._gone(data, after.get(name, b""))
         return True
 
     # -- on the host -----------------------------------------------------------------------------------
