@@ -117,7 +117,6 @@ class Delivering:
             fault=opened.fault,
             observe=self._on_event,
             failed=registry.failed,
-            over=self._purse.over,
         )
         self.dispatcher.health, self.dispatcher.draining = registry.health, registry.draining
         registry.take(specs, self._agents, settings.supervise)

@@ -38,14 +38,12 @@ class Books:
         machine: str,
         kinds: Mapping[str, str] | None = None,
         prices: Mapping[str, Price] | None = None,
-        over: Callable[[int], None] = lambda _number: None,
     ) -> None:
-        """Take the kinds of agents by name, prices for their runs, and who is told that a run is over."""
+        """Take the kinds of agents by name, and prices for their runs."""
         self._journal = journal
         self._machine = machine
         self._kinds = kinds or {}
         self._prices = prices
-        self._over = over
         self._owed: list[Deed] = []
         self._asked: list[tuple[Deed, asyncio.Future[bool]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -105,7 +103,6 @@ class Books:
                 return self._journal.finish(key, agent, "retry", reason=reason, usage=usage, not_before=not_before)
 
         await self._write(write)
-        self._run_over(outcome)
 
     async def conclude(
         self, job: Job, outcome: Outcome, state: str, reason: str, seconds: float
@@ -147,7 +144,6 @@ class Books:
                 )
 
         await self._write(write)
-        self._run_over(outcome)
         return reply_id, bool(local)
 
     def _account(self, job: Job, outcome: Outcome, state: str, seconds: float) -> Callable[[], None]:
@@ -166,11 +162,6 @@ class Books:
             seconds=seconds,
             prices=self._prices,
         )
-
-    def _run_over(self, outcome: Outcome) -> None:
-        number = (outcome.usage or {}).get("run")
-        if isinstance(number, int):
-            self._over(number)
 
     async def abandon(self, intent: Intent, *, again: bool, reason: str) -> None:
         """Write that a hand-over was cut off: to be tried again where that is safe, else uncertain."""

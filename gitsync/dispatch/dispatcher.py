@@ -56,7 +56,6 @@ class Dispatcher:
         fault: FaultPoint = nothing,
         observe: Callable[[Event], None] = lambda _event: None,
         failed: Callable[[str], None] = lambda _agent: None,
-        over: Callable[[int], None] = lambda _run: None,
     ) -> None:
         """Take what is needed.
 
@@ -65,7 +64,7 @@ class Dispatcher:
         says whether this machine may act at all: while it is False nothing starts, whatever is queued; `fault` is
         called at the points of `gitsync.dispatch.faults`; `observe` is told what happens, on the loop, and must be
         quick; `failed` gets the name of an agent after each failed hand-over, and after the first good one that
-        follows, so that its health is looked at; `over` gets the number of a run of a model that has ended.
+        follows, so that its health is looked at.
         """
         self._agents = dict(agents)
         self._specs = {name: agent.spec for name, agent in self._agents.items()}
@@ -81,7 +80,7 @@ class Dispatcher:
         self._standing = Standing(self._specs, self._lanes, self._quota)
         self._journal = journal
         kinds = {name: spec.kind for name, spec in self._specs.items()}
-        self._books = Books(journal, settings.machine.id, kinds, settings.prices, over)
+        self._books = Books(journal, settings.machine.id, kinds, settings.prices)
         self._claims = Claims(journal, ledger, settings, claim, release, changed)
         threads = Threads(journal, ledger)
         self._arrivals = Arrivals(self._books, self._claims, threads, self._specs, settings, self._soon, self._settled)

@@ -20,6 +20,7 @@ from gitsync.agents.opening import open_agent, open_agents
 from gitsync.agents.spec import AgentSpec
 from gitsync.demo.messages_api import Fault, serving
 from tests.agents.benches import ENVIRON, parcel
+from tests.agents.conftest import Office
 
 
 def spec(url: str, name: str = "mechanic", **more: Any) -> AgentSpec:
@@ -39,7 +40,7 @@ async def until(holds: Any, limit: float = 30.0) -> None:
         await asyncio.sleep(0.02)
 
 
-def test_the_conversation_arrives_as_alternating_turns_with_the_system_prompt(tmp_path: Path) -> None:
+def test_the_conversation_arrives_as_alternating_turns_with_the_system_prompt(office: Office, tmp_path: Path) -> None:
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "m.md").write_text("You are the mechanic.\n")
     history = (
@@ -48,25 +49,19 @@ def test_the_conversation_arrives_as_alternating_turns_with_the_system_prompt(tm
         Turn(own=False, sender="3", text="two"),
         Turn(own=True, sender="2/mechanic", text="three"),
     )
-
-    async def play() -> tuple[Any, Any]:
-        async with serving() as server:
-            agent = open_agent(spec(server.url, system="prompts/m.md", max_tokens=99), tmp_path, environ=ENVIRON)
-            told = await agent.deliver(parcel(history=history))
-            await agent.close()
-            return server.requests[0], told
-
-    request, told = asyncio.run(play())
+    (told,), server = office.ask(tmp_path, parcel(history=history), system="prompts/m.md", max_tokens=99)
+    request = server.requests[0]
     assert [message["role"] for message in request["messages"]] == ["user", "assistant", "user"]
     assert request["messages"][0]["content"] == "From 1:\none\n\nFrom 3:\ntwo"
     assert request["messages"][2]["content"].startswith("From 1/mechanic:\nSubject: Deploy\n\nPlease deploy")
-    assert (request["system"], request["max_tokens"]) == ("You are the mechanic.", 99)
+    assert (request["system"], request["max_tokens"], request["stream"]) == ("You are the mechanic.", 99, True)
     assert told.kind == "done"
     assert "turn 3 of this conversation, with a system prompt" in told.reply
-    assert told.usage["model"] == "claude-haiku-4-5"
-    assert told.usage["input_tokens"] > 0
-    expected = (told.usage["input_tokens"] * 1.0 + told.usage["output_tokens"] * 5.0) / 1e6
-    assert told.usage["cost_usd"] == pytest.approx(expected)
+    usage = told.usage or {}
+    assert usage["model"] == "claude-haiku-4-5"
+    assert usage["input_tokens"] > 0
+    assert usage["cost_micros"] == usage["input_tokens"] + 5 * usage["output_tokens"]
+    assert usage["cost_usd"] == usage["cost_micros"] / 1e6
 
 
 def test_turns_of_one_message() -> None:
@@ -127,33 +122,20 @@ def test_a_worker_that_cannot_start_has_not_started(tmp_path: Path, monkeypatch:
     asyncio.run(play())
 
 
-def test_it_tries_again_when_the_server_says_so(tmp_path: Path) -> None:
-    async def play() -> None:
-        async with serving() as server:
-            agent = open_agent(spec(server.url), tmp_path, environ=ENVIRON)
-            for status in (429, 500, 529):
-                server.faults = [Fault(status, retry_after=0.1), Fault(status, retry_after=0.1)]
-                told = await agent.deliver(parcel())
-                assert told.kind == "done"
-                assert told.usage is not None
-                assert told.usage["retries"] == 2
-            await agent.close()
-
-    asyncio.run(play())
+@pytest.mark.parametrize("status", [429, 500, 529])
+def test_it_tries_again_when_the_server_says_so(office: Office, tmp_path: Path, status: int) -> None:
+    scenario = {"rules": [{"status": status, "retry_after": 0.1, "times": 2}]}
+    (told,), _ = office.ask(tmp_path, scenario=scenario)
+    assert told.kind == "done"
+    assert (told.usage or {})["retries"] == 2
 
 
-def test_a_bad_key_says_what_to_check_and_a_cut_answer_says_that_it_is_cut(tmp_path: Path) -> None:
-    async def play() -> None:
-        async with serving([Fault(401)]) as server:
-            agents = open_agents([spec(server.url), spec(server.url, "brief", max_tokens=3)], tmp_path, environ=ENVIRON)
-            told = await agents["mechanic"].deliver(parcel())
-            assert told.kind == "failed"
-            assert "api_key_env" in told.reason
-            told = await agents["brief"].deliver(parcel())
-            assert "[cut here: the answer reached max_tokens, 3]" in told.reply
-            await agents["brief"].close()
-
-    asyncio.run(play())
+def test_a_bad_key_says_what_to_check_and_a_cut_answer_says_that_it_is_cut(office: Office, tmp_path: Path) -> None:
+    (told,), _ = office.ask(tmp_path, scenario={"rules": [{"status": 401}]})
+    assert told.kind == "failed"
+    assert "api_key_env" in told.reason
+    (told,), _ = office.ask(tmp_path, max_tokens=3)
+    assert "[cut here: the answer reached max_tokens, 3]" in told.reply
 
 
 @pytest.mark.parametrize(
@@ -218,7 +200,8 @@ def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
 
 def test_this_process_never_imports_the_sdk() -> None:
     code = (
-        "import sys, gitsync.agents.base, gitsync.agents.claude, gitsync.agents.http, gitsync.dispatch.dispatcher\n"
+        "import sys, gitsync.agents.claude.agent, gitsync.agents.http, gitsync.dispatch.dispatcher\n"
+        "import gitsync.dispatch.purse, gitsync.daemon.process\n"
         "print(sorted({'anthropic', 'httpx', 'tenacity'} & set(sys.modules)))"
     )
     root = Path(__file__).parents[2]

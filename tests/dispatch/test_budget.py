@@ -45,7 +45,7 @@ def test_what_a_budget_stops_waits_with_the_time_and_goes_on_when_it_begins_anew
         async with serving() as server:
             spec = model(server, daily_budget=1000)
             purse = JournalPurse(world.journal, [spec], Budget())
-            dispatcher = world.dispatcher(spec, environ=ENVIRON, around=Surroundings(purse=purse), over=purse.over)
+            dispatcher = world.dispatcher(spec, environ=ENVIRON, around=Surroundings(purse=purse))
             async with running(world, dispatcher) as dispatcher:
                 await dispatcher.consider()
                 await until(lambda: ("worker", "retry") in world.states())
@@ -64,7 +64,7 @@ def test_what_a_budget_stops_waits_with_the_time_and_goes_on_when_it_begins_anew
             # Another process, with a budget that is enough for all: what waited is done, each once.
             spec = model(server, daily_budget=10**9)
             purse = JournalPurse(world.journal, [spec], Budget())
-            dispatcher = world.dispatcher(spec, environ=ENVIRON, around=Surroundings(purse=purse), over=purse.over)
+            dispatcher = world.dispatcher(spec, environ=ENVIRON, around=Surroundings(purse=purse))
             async with running(world, dispatcher) as dispatcher:
                 await dispatcher.consider()
                 await until(lambda: world.states() == [("worker", "done")] * 5)

@@ -105,7 +105,7 @@ class World:
         """Open agents and a dispatcher, as a start of the process does."""
         refresh, allowed = settings.pop("refresh", None), settings.pop("allowed", lambda: True)
         fresh = settings.pop("candidates", None)
-        watchers = {name: settings.pop(name) for name in ("observe", "failed", "fault", "over") if name in settings}
+        watchers = {name: settings.pop(name) for name in ("observe", "failed", "fault") if name in settings}
         self.agents = open_agents(specs, self.root, environ=environ, around=settings.pop("around", None))
         quick = {"backoff": 0.05, "claim_wait": (0.0, 0.01), "claim_wait_worse": (0.3, 0.3)}
         return Dispatcher(

@@ -81,7 +81,11 @@ class ClaudeAgent:
         noted: Json = {"why": question.choice.why, **({} if number is None else {"run": number})}
         if kept is not None:
             return Outcome(kind="done", reply=kept["reply"], usage={"model": kept["model"], "cost_micros": 0, **noted})
-        outcome = await self._ask_in_turn(question, delivery, number, noted)
+        try:
+            outcome = await self._ask_in_turn(question, delivery, number, noted)
+        finally:
+            if purse is not None and number is not None:
+                purse.over(number)
         if key and outcome.kind == "done" and self._around.responses and not (outcome.usage or {}).get("looked"):
             self._around.responses.put(key, outcome.reply, str((outcome.usage or {}).get("model", "")))
         return outcome

@@ -47,6 +47,10 @@ class Purse(Protocol):
         """Write what it took, and let the rest go."""
         ...
 
+    def over(self, number: int) -> None:
+        """Note that a run asks for nothing more; what it still holds stays set aside, and nobody waits for that."""
+        ...
+
     async def release(self, number: int, micros: int) -> None:
         """Let go what was set aside for a request that was not served."""
         ...
