@@ -13,10 +13,12 @@ from gitsync.api.shapes import ID, SCHEMAS, ref
 Json = dict[str, Any]
 
 _WORDS = {
+    202: "Taken; there is nothing to say",
     400: "The body is not JSON",
     401: "Neither the token nor a session, nor a user who may do without",
     403: "A foreign Host or Origin, or a policy says no",
     404: "There is nothing of that name; `near` has what was perhaps meant",
+    406: "Accept must name application/json and text/event-stream",
     408: "The body did not arrive in time",
     409: "It is there already, or has ended",
     413: "More than 1 MiB",
@@ -60,6 +62,8 @@ def _operation(one: Operation) -> Json:
     if one.body is not None:
         content = {"application/json": {"schema": one.body.schema()}}
         found["requestBody"] = {"required": not one.body.optional, "content": content}
+    elif one.raw:
+        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
     if one.method in _CHANGING:
         found["security"] = [{"token": []}, *([{}] if one.open else [])]
     elif not one.path.startswith(OPEN):
@@ -108,7 +112,7 @@ def _failures(one: Operation) -> set[int]:
         found.add(401)
     if one.method in _CHANGING:
         found |= {408, 413}
-    if one.body is not None:
+    if one.body is not None or one.raw:
         found |= {415, 422}
     return found
 

@@ -170,13 +170,15 @@ def test_the_description_is_true_at_length(machine: Machine, tmp_path: Path, see
 def described(machine: Machine, folder: Path, *, seed: int, examples: int) -> None:
     """Ask what the description allows and what it forbids: by example, at its edges, at random, and in sequence.
 
-    Left out: what does not end (the events), what ends the process, and cycles, which take their time.
+    Left out: what does not end (the events), what ends the process, cycles, which take their time, and what has a
+    protocol of its own inside (`tests/mcp`).
     """
     command = [
         sys.executable, "-m", "schemathesis.cli",
         "--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run", f"{machine.url}/openapi.json",
         "--header", f"Authorization: Bearer {machine.token}",
         "--exclude-path", "/events", "--exclude-path", "/shutdown", "--exclude-path", "/sync",
+        "--exclude-path", "/mcp", "--exclude-path", "/mcp/{name}",
         "--max-examples", str(examples), "--seed", str(seed), "--generation-database", "none", "--mode", "all",
         "--phases", "examples,coverage,fuzzing,stateful",
         "--request-timeout", "10", "--no-color",
