@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.measure import Row, surroundings, table, write
 
-NAMES = ("startup", "cycle", "latency", "standing", "growth", "contention", "coordinator", "mcp")
+NAMES = ("startup", "cycle", "latency", "standing", "growth", "contention", "coordinator", "mcp", "claude")
 
 
 def main() -> int:

@@ -53,6 +53,8 @@ def test_links_lead_somewhere(document: Path) -> None:
         ("[supervise]", tables.SUPERVISE),
         ("[secrets]", tables.SECRETS),
         ("[mcp]", tables.MCP),
+        ("[budget]", tables.BUDGET),
+        ("[claude]", tables.CLAUDE),
         ("[log]", tables.LOG),
         ("[[agents]]", {key: None for kind in tables.AGENT.values() for key in kind}),
     ],
@@ -70,7 +72,7 @@ def test_config_page_has_every_table() -> None:
 
 def test_settings_in_the_documents_are_valid(tmp_path: Path) -> None:
     found = 0
-    for document in (ROOT / "README.md", ROOT / "docs" / "config.md"):
+    for document in (ROOT / "README.md", ROOT / "docs" / "config.md", ROOT / "docs" / "claude.md"):
         for example in re.findall(r"```toml\n(.*?)```", document.read_text(encoding="utf-8"), re.S):
             settings = '[machine]\nid = "1"\n\n' + example
             if "[routes]" in example:
