@@ -88,8 +88,9 @@ def serving(*answers: str | Refusal) -> Iterator[Model]:
                 after = {} if answer.retry_after is None else {"retry-after": str(answer.retry_after)}
                 self._send(answer.status, json.dumps(error).encode(), "application/json", **after)
             else:
-                tool, model.tool_once = model.tool_once, None
+                tool = model.tool_once if request.get("tools") else None
                 if tool is not None:
+                    model.tool_once = None
                     model.answers.insert(0, answer)
                 events = _events(request, answer, tool)
                 text = "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events)

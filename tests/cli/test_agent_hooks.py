@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -160,7 +161,7 @@ def test_recipes_are_printed_ready_for_the_settings(one: Computer) -> None:
     for name in ("claude", "codex", "gemini", "opencode"):
         assert name in listed
         block = one.ok("agents", "recipes", name)
-        plain = block.replace("\n# ", "\n")
+        plain = re.sub(r"\n# (?=[a-z])", "\n", block)
         one.settings(block)
         one.ok("agents", "--json")
         one.settings(plain.replace('"..."', '"m"'))

@@ -35,8 +35,8 @@ _WAIT = 60.0
 class Sessions(Protocol):
     """Remember where conversations go on; called on threads, durable when it returns. May raise GitsyncError."""
 
-    def session(self, agent: str, thread: str, place: str) -> tuple[str, str] | None: ...
-    def keep_session(self, agent: str, thread: str, place: str, session: str, last: str) -> None: ...
+    def session(self, agent: str, thread: str, place: str) -> tuple[str, str, str] | None: ...
+    def keep_session(self, agent: str, thread: str, place: str, session: str, last: str, totals: str = "") -> None: ...
     def forget_session(self, agent: str, thread: str) -> None: ...
 
 
@@ -109,8 +109,8 @@ class RecipeAgent(CommandAgent):
                 await self._keep(lambda sessions: sessions.forget_session(self.name, thread))
                 outcome, told, _ = await self._once(delivery, None)
             if outcome.kind == "done" and told.session:
-                session, last = told.session, delivery.id
-                await self._keep(lambda sessions: sessions.keep_session(self.name, thread, self._place, session, last))
+                kept = (self.name, thread, self._place, told.session, delivery.id, told.counted)
+                await self._keep(lambda sessions: sessions.keep_session(*kept))
             return outcome
 
     @property
@@ -120,9 +120,9 @@ class RecipeAgent(CommandAgent):
     def _base_env(self) -> dict[str, str]:
         return built(self._environ, (*BASICS, *NETWORK, *self.spec.pass_env), {**self._recipe.env, **self.spec.env})
 
-    async def _once(self, delivery: Delivery, known: tuple[str, str] | None) -> tuple[Outcome, Told, bool]:
+    async def _once(self, delivery: Delivery, known: tuple[str, str, str] | None) -> tuple[Outcome, Told, bool]:
         """Run it; say also whether it had lost the session before it began with anything."""
-        session, last = known or ("", "")
+        session, last, totals = known or ("", "", "")
         before = unknown(delivery.history, last) if session else delivery.history
         given = prompt(delivery, self.name, before, clock.entropy(8).hex())
         told = Told()
@@ -137,6 +137,9 @@ class RecipeAgent(CommandAgent):
 
         argv = (self._program, *self._recipe.arguments(self.spec, session))
         outcome = await self._run(delivery, argv, given.encode("utf-8", "replace"), report, judge)
+        if self._recipe.adds_up:
+            told.counted = json.dumps(told.totals())
+            told.subtract(json.loads(totals or "{}"))
         usage = told.usage()
         if usage is not None and outcome.usage is None:
             outcome = replace(outcome, usage=usage)  # what a run that was cut off has said was spent all the same
@@ -148,6 +151,8 @@ class RecipeAgent(CommandAgent):
         if told.error_type not in (RATE, LOGIN) and not told.error and code == 0 and told.ended:
             return Outcome(kind="done", reply=told.reply)
         said = told.error[-500:] or words
+        if not told.error:
+            told.error_type = told.error_type or self._recipe.codes.get(code, "")
         if told.error_type == RATE:
             return self._limited(told, said)
         if told.error_type == LOGIN and not told.worked:
@@ -176,7 +181,7 @@ class RecipeAgent(CommandAgent):
         after = told.retry_after or _WAIT
         return Outcome(kind="failed", started=False, reason=reason, retry_after=after, blameless=True)
 
-    async def _known(self, thread: str) -> tuple[str, str] | None:
+    async def _known(self, thread: str) -> tuple[str, str, str] | None:
         if self._sessions is None:
             return None
         try:

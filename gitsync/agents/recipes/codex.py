@@ -10,7 +10,9 @@ from gitsync.agents.recipes.values import LOGIN, RATE, Recipe, Told, model_optio
 from gitsync.agents.spec import AgentSpec
 
 _RATE = re.compile(r"usage limit|rate limit|too many requests|\b429\b|quota", re.IGNORECASE)
-_LOGIN = re.compile(r"\b401\b|unauthorized|not logged in|codex login|refresh token|api key", re.IGNORECASE)
+_LOGIN = re.compile(
+    r"\b401\b|unauthorized|not logged in|codex login|refresh token|api key|missing environment variable", re.IGNORECASE
+)
 _AFTER = re.compile(r"(\d+)\s*(day|hour|minute|second|ms\b|s\b)", re.IGNORECASE)
 _SECONDS = {"day": 86400.0, "hour": 3600.0, "minute": 60.0, "second": 1.0, "s": 1.0, "ms": 0.001}
 
@@ -42,7 +44,9 @@ def _read(told: Told, line: Mapping[str, Any]) -> None:
             told.ended = True
             told.error = told.error_type = ""
             told.tokens_cached = number(usage.get("cached_input_tokens"))
-            told.tokens_in = max(0, number(usage.get("input_tokens")) - told.tokens_cached)
+            told.tokens_cache_write = number(usage.get("cache_write_input_tokens"))
+            known = told.tokens_cached + told.tokens_cache_write
+            told.tokens_in = max(0, number(usage.get("input_tokens")) - known)
             told.tokens_out = number(usage.get("output_tokens"))
         case "turn.failed":
             told.ended = True
@@ -70,6 +74,7 @@ CODEX = Recipe(
     lost=("no rollout found", "thread/resume failed", "No saved session found"),
     remedy='run `codex login` on this computer, or add pass_env = ["CODEX_API_KEY"]',
     env={},
+    adds_up=True,
     block="""\
 [[agents]]
 name = "codex"

@@ -85,6 +85,7 @@ GEMINI = Recipe(
     lost=("Error resuming session", "Invalid session identifier", "No previous sessions found"),
     remedy='start `gemini` once on this computer and log in, or add pass_env = ["GEMINI_API_KEY"]',
     env={},
+    codes={_AUTH_CODE: LOGIN},
     block="""\
 [[agents]]
 name = "gemini"
@@ -94,5 +95,6 @@ timeout = "30m"
 # model = "..."
 # argv = ["gemini", "--approval-mode", "auto_edit"]   # the program, and what it may do besides reading
 # pass_env = ["GEMINI_API_KEY"]    # else it uses the login of this user
+# env = { GEMINI_CLI_TRUST_WORKSPACE = "true" }       # where this folder was never trusted in a session of yours
 """,
 )

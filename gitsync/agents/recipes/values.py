@@ -11,6 +11,8 @@ from gitsync.agents.spec import AgentSpec
 RATE = "rate_limit"
 LOGIN = "authentication"
 
+TOKENS = ("tokens_in", "tokens_out", "tokens_cached", "tokens_cache_write")
+
 
 @dataclass(slots=True)
 class Told:
@@ -39,15 +41,21 @@ class Told:
     """Whether a model answered or a tool ran: then the work has begun."""
     ended: bool = False
     """Whether it said how it ended."""
+    counted: str = ""
+    """The tokens of the whole session, where the program counts those (JSON)."""
+
+    def totals(self) -> dict[str, int]:
+        """Return the tokens that were counted."""
+        return {name: getattr(self, name) for name in TOKENS}
+
+    def subtract(self, before: Mapping[str, Any]) -> None:
+        """Take from the tokens what the session had counted before this run."""
+        for name in TOKENS:
+            setattr(self, name, max(0, getattr(self, name) - number(before.get(name))))
 
     def usage(self) -> dict[str, Any] | None:
         """Return what it used, with the names of the journal's runs; None where it said nothing of that."""
-        counted: dict[str, Any] = {
-            "tokens_in": self.tokens_in,
-            "tokens_out": self.tokens_out,
-            "tokens_cached": self.tokens_cached,
-            "tokens_cache_write": self.tokens_cache_write,
-        }
+        counted: dict[str, Any] = dict(self.totals())
         if not (any(counted.values()) or self.cost_micros or self.limits or self.model or self.session):
             return None
         counted["model"] = self.model
@@ -80,6 +88,10 @@ class Recipe:
     env: Mapping[str, str]
     """Variables that it gets unless the settings say otherwise."""
     block: str
+    codes: Mapping[int, str] = field(default_factory=dict)
+    """Exit codes that say what went wrong where nothing else does."""
+    adds_up: bool = False
+    """Whether it counts the tokens of the whole session, not of the run."""
     """The settings that `gitsync agents recipes NAME` prints."""
 
 
