@@ -29,7 +29,7 @@ def test_the_service_gets_the_document_and_the_key(tmp_path: Path) -> None:
     assert fields["idempotency-key"] == "1_TO_2/01JD3WQ8Z6T4K9V2M5N7P0R3S8/builder"
     assert fields["content-type"] == "application/json"
     assert document == parcel(attempt=2, thread="T").json()
-    names = "attempt, body, date, from, id, in_reply_to, key, priority, subject, thread, to, type, verified"
+    names = "attempt, body, date, from, id, in_reply_to, key, priority, standing, subject, thread, to, type, verified"
     assert sorted(document) == names.split(", ")
 
 

@@ -29,7 +29,7 @@ def test_an_error_is_raised_at_its_point_once() -> None:
 
 
 def test_the_nth_passage_is_meant() -> None:
-    hook = fault({"GITSYNC_FAULT": "502:full:3"})
+    hook = fault({"GITSYNC_FAULT": "503:full:3"})
     hook("5-pushed")
     hook("5-pushed")
     with pytest.raises(OSError, match="No space") as caught:
