@@ -116,16 +116,11 @@ class Books:
         sent, local = posted(reply, self._machine) if reply is not None else ([], [])
         if sent and (why := self._journal.would_hold(sent[0])):
             reason, reply_id = f"its answer {why}", None
-        told = receipt(
-            envelope,
-            agent,
-            state,
-            now,
-            attempt=job.attempt,
-            seconds=seconds,
-            reply=reply_id,
-            reason=reason,
-        )
+        told = []
+        if state != "waiting":  # of what waits in an inbox nothing is to be told yet
+            told = receipt(
+                envelope, agent, state, now, attempt=job.attempt, seconds=seconds, reply=reply_id, reason=reason
+            )
         account = self._account(job, outcome, state, seconds)
 
         def write() -> bool:
@@ -139,7 +134,7 @@ class Books:
                     reply_id=reply_id,
                     seconds=seconds,
                     usage=_json(outcome.usage),
-                    ops=[*sent, *(told if state != "waiting" else [])],
+                    ops=[*sent, *told],
                     local=local,
                 )
 
