@@ -35,7 +35,7 @@ def open_agents(
     environ = process_environment() if environ is None else environ
     around = around or Surroundings()
     worker = Worker(environ, [spec for spec in specs if spec.kind == "claude"], around.concurrency)
-    return {spec.name: _open(spec, root, environ, worker, around, sessions) for spec in specs}
+    return {spec.name: _metered(_open(spec, root, environ, worker, around, sessions), around) for spec in specs}
 
 
 def open_agent(
@@ -48,6 +48,14 @@ def open_agent(
 ) -> Agent:
     """Make one agent; `environ` is where PATH, HOME and API keys come from (default: this process)."""
     return open_agents([spec], root, environ=environ, around=around, sessions=sessions)[spec.name]
+
+
+def _metered(agent: Agent, around: Surroundings) -> Agent:
+    if not agent.spec.run_budget or around.purse is None:
+        return agent
+    from gitsync.agents.metered import Metered
+
+    return Metered(agent, around.purse)
 
 
 def _open(

@@ -84,6 +84,8 @@ class AgentSpec:
     """The types of messages that are always asked anew."""
     daily_budget: int = 0
     """What its runs of a day (UTC) may cost (millionths of a dollar); 0: no bound."""
+    run_budget: int = 0
+    """What one run of its program may cost at most: so much is set aside before it begins; 0: nothing is."""
     weekly_budget: int = 0
     """What its runs of a week (from Monday, UTC) may cost; 0: no bound."""
     api_key_env: str = "ANTHROPIC_API_KEY"

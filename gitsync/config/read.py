@@ -163,6 +163,11 @@ class _Reader:
                     raise self._error(
                         here, f"agents.{key} is missing", f"an agent of kind {kind} needs it", f"add {key} = …"
                     )
+            if kind == "command" and "run_budget" not in values:
+                for key in ("daily_budget", "weekly_budget"):
+                    if key in values:
+                        why = "what a run may cost must be known before it begins"
+                        raise self._error((*here, key), f"agents.{key} needs run_budget", why, 'add run_budget = "$…"')
             if kind == "claude" and not any(key in values for key in ("model", "models", "definition")):
                 why = f"an agent of kind {kind} needs it"
                 raise self._error(here, "agents.model is missing", why, "add model = …, or a definition that names one")

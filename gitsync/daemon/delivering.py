@@ -122,7 +122,7 @@ class Delivering:
         registry.take(specs, self._agents, settings.supervise)
 
     def _around(self, settings: Settings) -> Surroundings | None:
-        if not any(spec.kind == "claude" for spec in settings.agents):
+        if not any(spec.kind == "claude" or spec.run_budget for spec in settings.agents):
             return None
         # Here, so that a machine without them does not pay for it.
         from gitsync.agents.claude.responses import Responses

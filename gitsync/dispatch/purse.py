@@ -52,10 +52,13 @@ class JournalPurse:
 
         A patient one waits where only what others have set aside is in the way (M3): they settle soon.
         """
-        model, given = self._runs[number]
+        model, given = self._runs.get(number, ("", []))
         while True:
             self._news.clear()
             crossed = await asyncio.to_thread(self._journal.reserve, number, micros, given)
+            if crossed is None and number not in self._runs:  # whoever asked has gone
+                await asyncio.to_thread(self._journal.unreserve, number, micros or 0)
+                return Refusal("budget: the run is over", None)
             if crossed is None:
                 self._held[number] = self._held.get(number, 0) + (micros or 0)
                 return None

@@ -44,7 +44,8 @@ _PLAIN = frozenset(
         "agents routes mode timeout concurrency idempotent default weight backup health deliver ports",
         "max_tokens max_output attempts grace worker_idle turn_budget drain level max_size keep verify",
         "amendments breaker_failures breaker_pause health_every health_timeout retries retry_backoff deadline",
-        "ageing queue_limit from",
+        "ageing queue_limit from models fallback tool_rounds tools prompt_cache response_cache response_cache_size",
+        "daily weekly run_budget daily_budget weekly_budget",
     )
     for word in words.split()
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gitsync import __version__
+from gitsync.agents.claude.definitions import Unreadable, read_definition
 from gitsync.agents.environment import process_environment
 from gitsync.agents.opening import open_agent
 from gitsync.agents.spec import AgentSpec
@@ -166,6 +167,15 @@ def needs(spec: AgentSpec, root: Path, environ: Mapping[str, str]) -> Check | No
                 state="fail",
                 what=f"agent {spec.name}: its instructions {root / spec.system} are not there",
                 remedy="write the file, or correct system in config.toml",
+            )
+        try:
+            read_definition(spec, root)
+        except Unreadable as error:
+            return Check(
+                name=name,
+                state="fail",
+                what=f"agent {spec.name}: {error}",
+                remedy="write the file, or correct definition and skills in config.toml",
             )
     return None
 

@@ -42,6 +42,7 @@ def test_money_is_read_exactly() -> None:
         ('[budget]\nmonthly = "$2"\n', "unknown key 'monthly'"),
         ('[prices.m]\ninput = "$3"\n', "prices.m must be a table such as"),
         (AGENT, "agents.model is missing"),
+        ('[[agents]]\nname = "a"\nkind = "command"\nargv = ["x"]\ndaily_budget = "$1"\n', "needs run_budget"),
         (AGENT + 'model = "m"\ntools = ["shell"]\n', "a list of some of thread, fleet, search"),
         (AGENT + 'model = "m"\nmodels = [{ types = ["x"] }]\n', "a list of rules"),
         (AGENT + 'model = "m"\nmodels = [{ name = "x", priorities = ["soon"] }]\n', "no 'soon'"),

@@ -100,3 +100,39 @@ def test_what_a_program_used_is_recorded_with_its_task_and_thread(world: World) 
     assert (run.tokens_in, run.tokens_out, run.tokens_cached, run.cost_micros) == (5, 7, 9, 12_300)
     assert run.thread
     assert run.message_key == next(one.message_key for one in world.intents() if one.agent == "worker")
+
+
+def test_a_program_is_begun_only_while_its_dearest_run_fits(world: World) -> None:
+    code = "import json; print(json.dumps({'type': 'result', 'result': 'ok', 'total_cost_usd': 0.2}))"
+    argv = (sys.executable, "-S", "-c", code)
+    spec = AgentSpec(
+        name="worker", kind="command", argv=argv, run_budget=500_000, daily_budget=1_000_000, concurrency=4
+    )
+    world.arrive(*(letter(subject=f"No {number}") for number in range(6)))
+
+    async def act() -> None:
+        purse = JournalPurse(world.journal, [spec], Budget())
+        async with running(world, world.dispatcher(spec, around=Surroundings(purse=purse))) as dispatcher:
+            await dispatcher.consider()
+            await until(lambda: len(world.journal.waits()) == 3)
+
+    asyncio.run(act())
+    # 0.2 + 0.2 + 0.5 fit, 0.6 + 0.5 do not.
+    assert world.states().count(("worker", "done")) == 3
+    assert world.journal.spent(0.0) == (600_000, 0)
+
+
+def test_a_program_that_does_not_say_what_it_cost_keeps_what_was_set_aside(world: World) -> None:
+    spec = AgentSpec(name="worker", kind="command", argv=(sys.executable, "-S", "-c", "print('ok')"), run_budget=7)
+    world.arrive(letter())
+
+    async def act() -> None:
+        purse = JournalPurse(world.journal, [spec], Budget())
+        async with running(world, world.dispatcher(spec, around=Surroundings(purse=purse))) as dispatcher:
+            await dispatcher.consider()
+            await until(lambda: world.states() == [("worker", "done")])
+
+    asyncio.run(act())
+    assert world.journal.spent(0.0) == (0, 7)
+    (run,) = world.journal.runs()
+    assert run.outcome == "done"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gitsync.agents.prices import dollars
 from gitsync.agents.recipes.values import (
     LOGIN,
     RATE,
@@ -30,6 +31,7 @@ def _arguments(spec: AgentSpec, session: str) -> list[str]:
         *("-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "default"),
         *model_option(spec, "--model"),
         *(("--resume", session) if session else ()),
+        *(("--max-budget-usd", dollars(spec.run_budget, 6)[1:]) if spec.run_budget else ()),
         *spec.argv[1:],
     ]
 

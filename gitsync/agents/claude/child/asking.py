@@ -63,6 +63,7 @@ class Asking:
         self._limits: list[Json] = []
         self._model = str(request["model"])
         self._stop: str | None = None
+        self._sent = False
         self._told = 0.0
         self._written = 0
 
@@ -72,10 +73,9 @@ class Asking:
         try:
             async with asyncio.timeout(limit):
                 message = await self._converse()
-        except TimeoutError:
-            return self._failed({"kind": "failed", "reason": f"time-out after {limit:g} s", "error": "timeout"})
-        except anthropic.APITimeoutError:
-            return self._failed({"kind": "failed", "reason": f"time-out after {limit:g} s", "error": "timeout"})
+        except (TimeoutError, anthropic.APITimeoutError):
+            reason = f"time-out after {limit:g} s" + ("" if self._sent else ", waiting for its turn")
+            return self._failed({"kind": "failed", "started": self._sent, "reason": reason, "error": "timeout"})
         except NoMoney as error:
             if error.books:
                 reason = f"the journal takes nothing: {error}"
@@ -147,6 +147,7 @@ class Asking:
         return message
 
     async def _stream(self, prompt: Json, limit: float) -> anthropic.types.Message:
+        self._sent = True
         await self._speak("begun", wait=False)
         begun = False
         try:

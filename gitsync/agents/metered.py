@@ -1,0 +1,93 @@
+"""Keep a program within a budget: what one run of it may cost is set aside before it is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gitsync.agents.base import Agent, Delivery, Outcome
+from gitsync.agents.claude.surroundings import Purse, Used
+from gitsync.agents.spec import AgentSpec
+
+
+class Metered:
+    """Ask the purse before a program is begun; that it takes no more than its `run_budget` is the program's part.
+
+    A run that does not say what it cost keeps all that was set aside for it: it may have been charged.
+    """
+
+    def __init__(self, agent: Agent, purse: Purse) -> None:
+        self._agent = agent
+        self._purse = purse
+
+    @property
+    def name(self) -> str:
+        return self._agent.name
+
+    @property
+    def kind(self) -> str:
+        return self._agent.kind
+
+    @property
+    def spec(self) -> AgentSpec:
+        return self._agent.spec
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Set money aside, have the program work, write down what it took."""
+        most = self.spec.run_budget
+        number = await self._purse.open(self.name, delivery, self.spec.model, kind=self.kind)
+        try:
+            refusal = await self._purse.reserve(number, most, patient=True)
+            if refusal is not None:
+                return Outcome(
+                    kind="failed" if refusal.until else "refused",
+                    started=False,
+                    reason=refusal.reason,
+                    until=refusal.until,
+                    blameless=True,
+                    usage={"run": number, "error_type": "budget"},
+                )
+            outcome = await self._agent.deliver(delivery)
+            usage = outcome.usage or {}
+            cost = _cost(usage)
+            if cost is None and not outcome.started:
+                await self._purse.release(number, most)
+            elif cost is not None:
+                await self._purse.charge(number, _used(usage, cost, most))
+            return replace(outcome, usage={**usage, "run": number})
+        finally:
+            self._purse.over(number)
+
+    async def health(self) -> tuple[str, str]:
+        """Ask the program's own."""
+        return await self._agent.health()
+
+    async def close(self) -> None:
+        """Close the program's own."""
+        await self._agent.close()
+
+
+def _cost(usage: Mapping[str, Any]) -> int | None:
+    micros, usd = usage.get("cost_micros"), usage.get("cost_usd")
+    if isinstance(micros, int) and not isinstance(micros, bool):
+        return micros
+    if isinstance(usd, int | float) and not isinstance(usd, bool):
+        return round(usd * 1_000_000)
+    return None
+
+
+def _used(usage: Mapping[str, Any], cost: int, release: int) -> Used:
+    def count(name: str, other: str) -> int:
+        found = usage.get(name, usage.get(other))
+        return found if isinstance(found, int) and not isinstance(found, bool) else 0
+
+    return Used(
+        model=str(usage.get("model") or ""),
+        tokens_in=count("tokens_in", "input_tokens"),
+        tokens_out=count("tokens_out", "output_tokens"),
+        tokens_cached=count("tokens_cached", "cache_read_input_tokens"),
+        tokens_cache_write=count("tokens_cache_write", "cache_creation_input_tokens"),
+        cost_micros=cost,
+        release=release,
+    )
