@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -82,7 +83,8 @@ class Speaker:
         except GitsyncError as error:
             return _said(failure(error), wrong=True)
         except Exception as error:
-            log.exception("tool %s failed", params.name)
+            # As a text: the log of a command keeps one line of each record.
+            log.error("tool %s failed: %s", params.name, traceback.format_exc())
             what = f"an unexpected failure: {type(error).__name__}"
             return _said(failure(GitsyncError(what, "", "look into .gitsync/gitsync.log")), wrong=True)
 

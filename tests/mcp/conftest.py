@@ -34,7 +34,7 @@ types = ["echo"]
 [[agents]]
 name = "slow"
 kind = "command"
-argv = ["sh", "-c", "sleep 1; echo late"]
+argv = ["sh", "-c", "sleep 0.6; echo late"]
 types = ["slow"]
 """
 ID = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{26}\b")
@@ -65,7 +65,7 @@ def town(remotes: Remotes, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     try:
         for computer in made:
             computer.init(remote.url)
-            settle(computer, '[mcp]\nspeaks_as = "reviewer"\nidle = "2s"\n' if computer.id == "2" else "")
+            settle(computer, '[mcp]\nspeaks_as = "reviewer"\nidle = "1s"\n' if computer.id == "2" else "")
             computer.start()
         for computer in made:
             computer.up()

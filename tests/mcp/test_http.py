@@ -150,7 +150,7 @@ def test_new_settings_count_from_the_next_call_on(two: Computer) -> None:
             assert "2/critic: no unread messages" in await call(client, "inbox")
 
     try:
-        settle(two, '[mcp]\nspeaks_as = ""\nidle = "2s"\n', AGENTS.replace("reviewer", "critic"))
+        settle(two, '[mcp]\nspeaks_as = ""\nidle = "1s"\n', AGENTS.replace("reviewer", "critic"))
         reload(two)
         run(play())
         assert post(two, "/mcp/reviewer")[0] == 404

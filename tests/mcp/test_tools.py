@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
 
 import pytest
+from mcp import Client
 
 from gitsync.config.read import read_settings
 from gitsync.demo.computer import CheckFailed, Computer
 from gitsync.errors import UsageError
-from gitsync.mcp.who import identify
+from gitsync.mcp import tools
+from gitsync.mcp.desk import Desks
+from gitsync.mcp.server import Speaker
+from gitsync.mcp.who import Who, identify
 from tests.mcp.conftest import Town, call, id_in, outcome, over_http, run, stdio, until
 
 HOSTILE = """\
@@ -59,15 +64,25 @@ def test_two_agents_talk_over_both_ways_and_finish_a_task(town: Town) -> None:
             assert "say it back" in ended.partition("result:")[2]
             late = id_in(await call(one, "task_submit", content="x", type="slow"))
             assert "COMPLETED" not in await call(one, "task_status", id=late)
-            told: list[str | None] = []
+            assert "COMPLETED" in await call(one, "task_status", id=late, wait=20)
 
-            async def progress(_seconds: float, _total: float | None, word: str | None) -> None:
-                told.append(word)
-
-            result = await one.call_tool("task_status", {"id": late, "wait": 20}, progress_callback=progress)
-            assert "COMPLETED" in str(result.content)
+            # What is for whoever is free, one computer gets, and of its sessions one.
+            free = id_in(await call(two, "send", to="any", text="Who has a minute?"))
+            pulled = "| waiting | Who has a minute?"
+            await until(lambda: boxes(one, two), pulled)
+            got, name = (one, "1") if pulled in await call(one, "inbox") else (two, "2")
+            tried = await asyncio.gather(*(outcome(got, "claim", id=free) for _ in range(4)))
+            assert [wrong for _, wrong in tried].count(False) == 1, tried
+            assert all("does not wait for reviewer" in text for text, wrong in tried if wrong)
+            await call(got, "ack", id=free, outcome="done", reason="I had one.")
+            await until(lambda: call(one, "thread", id=free), f"{name}/reviewer said: done (I had one.)")
 
     run(play())
+
+
+async def boxes(*clients: Client) -> str:
+    """Return what is in the inboxes of several."""
+    return "\n".join([await call(client, "inbox") for client in clients])
 
 
 def test_who_speaks_is_decided_by_the_settings(town: Town) -> None:
@@ -159,6 +174,27 @@ def fence_of(text: str) -> str:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e\u200b]", text)
     assert not re.search(r"<\s*/?\s*system", text)
     return mark
+
+
+def test_a_client_that_waits_is_told_that_it_goes_on(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "TELL", 0.1)
+    told: list[str | None] = []
+
+    async def progress(_seconds: float, _total: float | None, word: str | None) -> None:
+        told.append(word)
+
+    async def play() -> None:
+        desks = Desks(read_settings(town.one.root / ".gitsync" / "config.toml"))
+        try:
+            async with Client(Speaker(desks, Who("1", "reviewer")).server()) as client:
+                task = id_in(await call(client, "task_submit", content="x", type="slow"))
+                result = await client.call_tool("task_status", {"id": task, "wait": 20}, progress_callback=progress)
+                assert "COMPLETED" in str(result.content)
+        finally:
+            await desks.close()
+
+    run(play())
+    assert "IN_PROGRESS" in told
 
 
 def test_resources_and_prompts(town: Town) -> None:
