@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from gitsync.agents.base import Agent, Delivery, Outcome
 from gitsync.agents.claude.surroundings import Purse, Used
 from gitsync.agents.spec import AgentSpec
+from gitsync.errors import GitsyncError
+
+log = logging.getLogger(__name__)
 
 
 class Metered:
@@ -36,9 +40,15 @@ class Metered:
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Set money aside, have the program work, write down what it took."""
         most = self.spec.run_budget
-        number = await self._purse.open(self.name, delivery, self.spec.model, kind=self.kind)
         try:
-            refusal = await self._purse.reserve(number, most, patient=True)
+            number = await self._purse.open(self.name, delivery, self.spec.model, kind=self.kind)
+        except GitsyncError as error:
+            return Outcome(kind="failed", started=False, reason=f"the journal takes nothing: {error}")
+        try:
+            try:
+                refusal = await self._purse.reserve(number, most, patient=True)
+            except GitsyncError as error:
+                return Outcome(kind="failed", started=False, reason=f"the journal takes nothing: {error}")
             if refusal is not None:
                 return Outcome(
                     kind="failed" if refusal.until else "refused",
@@ -49,15 +59,21 @@ class Metered:
                     usage={"run": number, "error_type": "budget"},
                 )
             outcome = await self._agent.deliver(delivery)
-            usage = outcome.usage or {}
-            cost = _cost(usage)
-            if cost is None and not outcome.started:
-                await self._purse.release(number, most)
-            elif cost is not None:
-                await self._purse.charge(number, _used(usage, cost, most))
-            return replace(outcome, usage={**usage, "run": number})
+            await self._settle(number, outcome)
+            return replace(outcome, usage={**(outcome.usage or {}), "run": number})
         finally:
             self._purse.over(number)
+
+    async def _settle(self, number: int, outcome: Outcome) -> None:
+        usage = outcome.usage or {}
+        cost, most = _cost(usage), self.spec.run_budget
+        try:
+            if cost is not None:
+                await self._purse.charge(number, _used(usage, cost, most))
+            elif not outcome.started:
+                await self._purse.release(number, most)
+        except GitsyncError:
+            log.exception("what was set aside for agent %s stays so", self.name)
 
     async def health(self) -> tuple[str, str]:
         """Ask the program's own."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from gitsync.agents.claude.conversation import turns
 from gitsync.agents.claude.worker import Worker
 from gitsync.agents.opening import open_agent, open_agents
 from gitsync.agents.spec import AgentSpec
-from gitsync.demo.messages_api import Fault, serving
+from gitsync.demo.messages_api import serving
 from tests.agents.benches import ENVIRON, parcel
 from tests.agents.conftest import Office
 
@@ -68,11 +67,12 @@ def test_turns_of_one_message() -> None:
     assert turns(parcel(body="")) == [{"role": "user", "content": "From 1/mechanic:\nSubject: Deploy"}]
 
 
-def test_one_worker_serves_all_agents_and_ends_when_idle(tmp_path: Path) -> None:
+def test_one_worker_serves_all_agents_gets_the_key_and_nothing_else_and_ends_when_idle(tmp_path: Path) -> None:
     async def play() -> None:
         async with serving() as server:
             specs = [spec(server.url, name, worker_idle=0.3) for name in ("a", "b")]
-            agents = open_agents(specs, tmp_path, environ=ENVIRON)
+            environ = {**ENVIRON, "OTHER_SECRET": "x", "ANTHROPIC_CUSTOM_HEADERS": "a: b"}
+            agents = open_agents(specs, tmp_path, environ=environ)
             worker = worker_of(agents["a"])
             assert worker is worker_of(agents["b"])
             assert worker.pid is None
@@ -80,28 +80,14 @@ def test_one_worker_serves_all_agents_and_ends_when_idle(tmp_path: Path) -> None
             assert {told.kind for told in await asyncio.gather(*asked)} == {"done"}
             pid = worker.pid
             assert pid is not None
+            env = Path(f"/proc/{pid}/environ").read_bytes()
+            assert b"TEST_KEY=sk-local" in env
+            assert b"OTHER_SECRET" not in env
+            assert b"CUSTOM_HEADERS" not in env
             await until(lambda: not Path(f"/proc/{pid}").exists())
             assert (await agents["b"].deliver(parcel())).kind == "done"
             assert worker.pid not in (None, pid)
             await agents["a"].close()
-
-    asyncio.run(play())
-
-
-def test_a_worker_that_is_killed_at_work_leaves_it_uncertain_and_the_next_goes_on(tmp_path: Path) -> None:
-    async def play() -> None:
-        async with serving([Fault(200, delay=60)]) as server:
-            agent = open_agent(spec(server.url), tmp_path, environ=ENVIRON)
-            worker = worker_of(agent)
-            task = asyncio.create_task(agent.deliver(parcel()))
-            await until(lambda: not server.faults)  # the request has arrived
-            assert worker.pid is not None
-            os.kill(worker.pid, 9)
-            told = await task
-            assert told.kind == "uncertain"
-            assert "worker ended (-9)" in told.reason
-            assert (await agent.deliver(parcel())).kind == "done"
-            await agent.close()
 
     asyncio.run(play())
 
@@ -157,21 +143,6 @@ def test_what_is_missing_is_said_with_the_remedy(
         if "system" not in changes:
             assert (await agent.health())[0] == "error"
         await agent.close()
-
-    asyncio.run(play())
-
-
-def test_the_worker_gets_the_key_and_nothing_else_of_the_person(tmp_path: Path) -> None:
-    async def play() -> None:
-        async with serving() as server:
-            environ = {**ENVIRON, "OTHER_SECRET": "x", "ANTHROPIC_CUSTOM_HEADERS": "a: b"}
-            agent = open_agent(spec(server.url), tmp_path, environ=environ)
-            await agent.deliver(parcel())
-            env = Path(f"/proc/{worker_of(agent).pid}/environ").read_bytes()
-            assert b"TEST_KEY=sk-local" in env
-            assert b"OTHER_SECRET" not in env
-            assert b"CUSTOM_HEADERS" not in env
-            await agent.close()
 
     asyncio.run(play())
 

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from gitsync import clock
-from gitsync.agents.claude.surroundings import Surroundings
+from gitsync.agents.claude.surroundings import Surroundings, Used
 from gitsync.agents.prices import Price
 from gitsync.agents.spec import AgentSpec
 from gitsync.demo.messages_api import serving
 from gitsync.dispatch.budget import Budget, bounds, day_of, week_of
 from gitsync.dispatch.purse import JournalPurse
+from gitsync.ledger.db import StoreFailed
 from gitsync.ledger.journal import Journal
 from tests.agents.benches import parcel
 from tests.agents.conftest import Office
@@ -137,6 +138,7 @@ def test_what_was_under_way_at_a_kill_counts_after_the_restart(office: Office, t
                 os.kill(pid, signal.SIGKILL)
                 told = await task
                 assert told.kind == "uncertain"
+                assert "worker ended (-9)" in told.reason
             with Journal(tmp_path / "j") as journal:
                 journal.recover_runs()
                 spent, reserved = journal.spent(0.0)
@@ -149,6 +151,9 @@ def test_what_was_under_way_at_a_kill_counts_after_the_restart(office: Office, t
                 told = await agent.deliver(parcel())
                 assert (told.kind, told.started) == ("refused" if told.until is None else "failed", False)
                 assert "budget" in told.reason
+                server.scenario.rules.clear()
+                enough = office.agent(server, tmp_path, around(journal, daily_budget=10**7))
+                assert (await enough.deliver(parcel())).kind == "done"
 
     office.run(play())
 
@@ -161,3 +166,47 @@ def test_what_may_have_been_charged_stays_set_aside(
         (told,), _ = office.ask(tmp_path, scenario={"rules": [rule]}, around=around(journal, daily_budget=10**7))
         assert told.kind != "done"
         assert (journal.spent(0.0)[1] > 0) is kept
+
+
+def test_a_journal_that_takes_nothing_stops_requests_before_they_are_sent(office: Office, tmp_path: Path) -> None:
+    with Journal(tmp_path / "j") as journal:
+        given = around(journal, daily_budget=10**7)
+        (tmp_path / "j").rename(tmp_path / "gone")
+        (told,), server = office.ask(tmp_path, around=given)
+        assert (told.kind, told.started) == ("failed", False)
+        assert "the journal takes nothing" in told.reason
+        assert server.requests == []
+
+
+class Full(JournalPurse):
+    """A purse whose disk is full once a request has been answered."""
+
+    async def charge(self, number: int, used: Used) -> None:
+        raise StoreFailed("cannot write", "the disk is full")
+
+
+def test_an_answer_that_cannot_be_charged_is_not_lost_and_stays_set_aside(office: Office, tmp_path: Path) -> None:
+    with Journal(tmp_path / "j") as journal:
+        purse = Full(journal, [AgentSpec(name=NAME, kind="claude", daily_budget=10**7)])
+        (told,), _ = office.ask(tmp_path, around=Surroundings(purse=purse))
+        assert told.kind == "done"
+        assert journal.spent(0.0)[1] > 0
+
+
+def test_who_waited_in_vain_for_money_has_not_begun(office: Office, tmp_path: Path) -> None:
+    async def play() -> None:
+        async with serving(scenario={"rules": [{"delay": 60, "times": 1}]}) as server:
+            with Journal(tmp_path / "j") as journal:
+                given = around(journal, daily_budget=3000)
+                slow = office.agent(server, tmp_path, given, max_tokens=500, timeout=30.0)
+                first = asyncio.create_task(slow.deliver(parcel()))
+                while not journal.spent(0.0)[1]:
+                    await asyncio.sleep(0.02)
+                quick = office.agent(server, tmp_path, given, max_tokens=500, timeout=1.0)
+                told = await quick.deliver(parcel())
+                assert (told.kind, told.started) == ("failed", False)
+                assert "waiting for its turn" in told.reason
+                first.cancel()
+                await asyncio.gather(first, return_exceptions=True)
+
+    office.run(play())

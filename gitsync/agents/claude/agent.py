@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from gitsync.agents.claude.surroundings import Surroundings, Used
 from gitsync.agents.claude.worker import Worker, WorkerDied
 from gitsync.agents.spec import AgentSpec
 from gitsync.balancing import Breaker
+from gitsync.errors import GitsyncError
 
 Json = dict[str, Any]
 
@@ -66,28 +68,32 @@ class ClaudeAgent:
         if problem:
             return Outcome(kind="failed", started=False, reason=problem)
         try:
-            question = self._question(delivery)
+            question = await asyncio.to_thread(self._question, delivery)
         except Unreadable as error:
             return Outcome(kind="failed", started=False, reason=str(error))
         if not question.choice.model:
             return Outcome(kind="failed", started=False, reason=self._no_model())
-        key = self._response_key(question, delivery)
-        kept = self._around.responses.get(key, self.spec.response_cache) if key and self._around.responses else None
-        purse = self._around.purse
-        kind = "cached" if kept is not None else self.kind
-        number = None
+        responses, purse = self._around.responses, self._around.purse
+        key = self._response_key(question, delivery) if responses is not None else ""
+        kept = await asyncio.to_thread(responses.get, key, self.spec.response_cache) if responses and key else None
+        noted: Json = {"why": question.choice.why}
         if purse is not None:
-            number = await purse.open(self.name, delivery, question.choice.model, kind=kind)
-        noted: Json = {"why": question.choice.why, **({} if number is None else {"run": number})}
-        if kept is not None:
-            return Outcome(kind="done", reply=kept["reply"], usage={"model": kept["model"], "cost_micros": 0, **noted})
+            kind = "cached" if kept is not None else self.kind
+            try:
+                noted["run"] = await purse.open(self.name, delivery, question.choice.model, kind=kind)
+            except GitsyncError as error:
+                return Outcome(kind="failed", started=False, reason=f"the journal takes nothing: {error}")
         try:
-            outcome = await self._ask_in_turn(question, delivery, number, noted)
+            if kept is not None:
+                usage = {"model": kept["model"], "cost_micros": 0, **noted}
+                return Outcome(kind="done", reply=kept["reply"], usage=usage)
+            outcome = await self._ask_in_turn(question, delivery, noted.get("run"), noted)
         finally:
-            if purse is not None and number is not None:
-                purse.over(number)
-        if key and outcome.kind == "done" and self._around.responses and not (outcome.usage or {}).get("looked"):
-            self._around.responses.put(key, outcome.reply, str((outcome.usage or {}).get("model", "")))
+            if purse is not None:
+                purse.over(noted["run"])
+        used = outcome.usage or {}
+        if key and responses is not None and outcome.kind == "done" and not used.get("looked"):
+            await asyncio.to_thread(responses.put, key, outcome.reply, str(used.get("model", "")))
         return outcome
 
     async def health(self) -> tuple[str, str]:
@@ -95,7 +101,7 @@ class ClaudeAgent:
         problem = self._missing()
         if not problem:
             try:
-                definition = read_definition(self.spec, self._root)
+                definition = await asyncio.to_thread(read_definition, self.spec, self._root)
                 problem = "" if definition.model or self.spec.models else self._no_model()
             except Unreadable as error:
                 problem = str(error)
