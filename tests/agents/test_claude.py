@@ -173,7 +173,7 @@ def test_this_process_never_imports_the_sdk() -> None:
     code = (
         "import sys, gitsync.agents.claude.agent, gitsync.agents.http, gitsync.dispatch.dispatcher\n"
         "import gitsync.dispatch.purse, gitsync.daemon.process\n"
-        "print(sorted({'anthropic', 'httpx', 'tenacity'} & set(sys.modules)))"
+        "print(sorted({'anthropic', 'httpx', 'httpx2'} & set(sys.modules)))"
     )
     root = Path(__file__).parents[2]
     ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
