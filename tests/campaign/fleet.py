@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import random
@@ -215,6 +216,10 @@ class Member:
         return self.said.read_text(errors="replace")[-6000:] if self.said.exists() else ""
 
 
+_FLEETS = itertools.count(1)
+"""Tests of one process share the folder of remotes."""
+
+
 class Fleet:
     """Machines, remote, agents, and what was promised so far."""
 
@@ -224,7 +229,7 @@ class Fleet:
         self.logs = self.live / "logs"
         self.logs.mkdir(parents=True)
         self.web = WebAgents(self.logs)
-        self.remote: Remote = remotes(kind, name=f"campaign-{kind}-{count}-{os.getpid()}.git")
+        self.remote: Remote = remotes(kind, name=f"campaign-{os.getpid()}-{next(_FLEETS)}.git")
         self.members = [Member(str(number + 1), self.live / f"m{number + 1}", self) for number in range(count)]
         self.sent: list[checker.Sent] = []
         self.written: list[checker.Written] = []
