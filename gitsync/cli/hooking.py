@@ -79,7 +79,10 @@ def _agent(args: Namespace) -> int:
     from gitsync.clock import entropy
     from gitsync.hooks import claude
 
-    asked = claude.asked(sys.stdin.buffer.read()) if not sys.stdin.isatty() else {}
+    given = getattr(args, "given", None)
+    if given is None and not sys.stdin.isatty():
+        given = sys.stdin.buffer.read()
+    asked = claude.asked(given or b"")
     if asked.get("stop_hook_active"):
         return EXIT_OK  # it was told already, and is about to stop for the second time
     if "GITSYNC_KEY" in os.environ:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -71,8 +70,17 @@ def _parse(words: list[str]) -> Namespace:
     # Hooks run at every prompt of a coding agent: they do without argparse and the parser of the thirty other verbs.
     named = words[:1] == ["--dir"]
     if len(call := words[2 * named :]) == 2 and call[0] == "hook" and not call[1].startswith("-"):
+        from gitsync.cli.quick import SHOWN, nothing_to_say
+
+        given = sys.stdin.buffer.read() if call[1] in SHOWN and sys.stdin and not sys.stdin.isatty() else None
+        if nothing_to_say(call[1], words[1] if named else None, given or b""):
+            raise SystemExit(EXIT_OK)
+        import gc
+        from pathlib import Path
+
+        gc.disable()  # it is over before there is garbage worth looking for
         folder = Path(words[1]) if named else None
-        return cast("Namespace", SimpleNamespace(run="hooking:hook", name=call[1], rest=[], dir=folder))
+        return cast("Namespace", SimpleNamespace(run="hooking:hook", name=call[1], rest=[], dir=folder, given=given))
     from gitsync.cli.parser import build
 
     parser = build()

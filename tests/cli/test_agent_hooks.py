@@ -212,3 +212,34 @@ def test_the_real_claude_code_is_told(one: Computer, two: Computer, tmp_path: Pa
         model.requests.clear()
         run("And on", "--resume", session)
         assert len(model.asked) == 1
+
+
+def test_a_hook_that_has_nothing_to_say_loads_next_to_nothing(one: Computer, two: Computer) -> None:
+    def loaded(hook: str) -> tuple[str, str]:
+        call = [sys.executable, "-X", "importtime", "-P", "-m", "gitsync", "--dir", str(one.root), "hook", hook]
+        asked = json.dumps({"cwd": str(one.root)}).encode()
+        done = subprocess.run(call, input=asked, capture_output=True, cwd=one.root, check=True)
+        return done.stdout.decode(), done.stderr.decode()
+
+    two.ok("send", "1", "Normal thing")
+    two.ok("sync")
+    one.ok("sync")
+    out, modules = loaded("claude-user-prompt")
+    assert "Normal thing" in out
+    assert "gitsync.ledger.journal" in modules
+    for hook in ("claude-user-prompt", "claude-stop"):
+        out, modules = loaded(hook)
+        assert out == ""
+        assert "gitsync.ledger.glance" in modules
+        for heavy in ("gitsync.ledger.journal", "gitsync.config", "dataclasses", "argparse"):
+            assert heavy not in modules
+    # What stays on this machine, and what is urgent, is not overlooked.
+    two.ok("send", "1", "Urgent thing", "--priority", "urgent")
+    two.ok("sync")
+    one.ok("sync")
+    assert "Urgent thing" in loaded("claude-stop")[0]
+    assert "Urgent thing" in loaded("claude-user-prompt")[0]
+    one.settings('[[agents]]\nname = "desk"\nkind = "inbox"\n')
+    one.ok("send", "1/desk", "Own thing")
+    assert "Own thing" in loaded("claude-user-prompt")[0]
+    assert loaded("claude-user-prompt")[0] == ""

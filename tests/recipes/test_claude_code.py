@@ -75,7 +75,11 @@ def test_a_conversation_goes_on_in_one_session(claude: str, tmp_path: Path) -> N
         assert third.reply == "Anew."
         assert (third.usage or {})["session"] != session
         assert "your own reply" in said(model.asked[-1])
-        assert journal.session("coder", "t1", f"claude {tmp_path / 'work'}") == ((third.usage or {})["session"], "m4")
+        assert journal.session("coder", "t1", f"claude {tmp_path / 'work'}") == (
+            (third.usage or {})["session"],
+            "m4",
+            "",
+        )
 
 
 def test_limits_are_read(claude: str, tmp_path: Path) -> None:

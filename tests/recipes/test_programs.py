@@ -202,7 +202,7 @@ def test_no_permission_is_skipped(bench: Bench) -> None:
     safe = {
         "codex": lambda: 'sandbox_mode="read-only"' in argv and 'approval_policy="never"' in argv,
         "gemini": lambda: argv[argv.index("--approval-mode") + 1] == "default",
-        "opencode": lambda: set(json.loads(env["OPENCODE_PERMISSION"]).values()) == {"ask"},
+        "opencode": lambda: set(json.loads(env["OPENCODE_PERMISSION"]).values()) == {"deny"},
     }
     assert safe[bench.recipe]()
     bench.deliver(argv=(str(bench.program), "--approval-mode", "auto_edit"), env={"OPENCODE_PERMISSION": "{}"})
@@ -265,6 +265,17 @@ def test_an_end_that_is_not_told_is_no_success(bench: Bench) -> None:
     assert outcome.kind == "failed"
     assert "Segmentation fault" in outcome.reason
     assert bench.deliver(argv=("/nowhere/program",)).started is False
+
+
+@of("opencode")
+def test_a_run_that_gave_up_at_a_refused_tool_is_no_success(bench: Bench) -> None:
+    refused = {"status": "error", "error": "The user rejected permission to use this specific tool call."}
+    end = part("step_finish", reason="tool-calls", tokens=TOKENS, cost=0)
+    bench.says(part("step_start"), part("tool_use", tool="bash", state=refused), end, err="auto-rejecting\n")
+    outcome = bench.deliver()
+    assert (outcome.kind, outcome.started) == ("failed", True)
+    assert "auto-rejecting" in outcome.reason
+    assert (outcome.usage or {})["denied"] == 1
 
 
 @of("codex")

@@ -33,8 +33,10 @@ def _read(told: Told, line: Mapping[str, Any]) -> None:
             told.reply = f"{told.reply}\n\n{text(part.get('text'))}".strip()
         case "tool_use":
             told.worked = True
+            state = table(part.get("state"))
+            told.denied += state.get("status") == "error" and "rejected permission" in text(state.get("error"))
         case "step_finish":
-            told.ended = True
+            told.ended = part.get("reason") != "tool-calls"  # it gives up where a tool is refused, without a word
             tokens = table(part.get("tokens"))
             cache = table(tokens.get("cache"))
             told.tokens_in += number(tokens.get("input"))
@@ -70,16 +72,16 @@ OPENCODE = Recipe(
     read=_read,
     lost=("Session not found",),
     remedy="run `opencode auth login` on this computer, or add pass_env with the name of the key of your provider",
-    # By itself it edits and runs what it likes. What is asked for is refused where nobody can answer.
-    env={"OPENCODE_PERMISSION": '{"edit":"ask","bash":"ask","webfetch":"ask","external_directory":"ask"}'},
+    # By itself it edits and runs what it likes. Not "ask": where nobody can answer it gives up in the middle.
+    env={"OPENCODE_PERMISSION": '{"edit":"deny","bash":"deny","webfetch":"deny","external_directory":"deny"}'},
     block="""\
 [[agents]]
 name = "opencode"
 kind = "command"
-recipe = "opencode"                # opencode run: what would need a person's approval is refused
+recipe = "opencode"                # opencode run: reads, and neither edits nor runs commands
 timeout = "30m"
 # model = "provider/model"
-# env = { OPENCODE_PERMISSION = '{"edit":"allow","bash":"ask"}' }   # what it may do besides reading
+# env = { OPENCODE_PERMISSION = '{"edit":"allow","bash":"deny"}' }   # what it may do besides reading
 # pass_env = ["ANTHROPIC_API_KEY"] # else it uses the login of this user
 """,
 )
