@@ -31,9 +31,6 @@ REVOKED = "revoked"
 FORGED = "forged"
 STANDINGS = (VERIFIED, UNSIGNED, UNKNOWN_KEY, ALTERED, REVOKED, FORGED)
 
-CAUSE = "unverified"
-"""The cause under which the journal holds what waits for trust; what a person or another rule holds has another."""
-
 _MISSING = {
     UNSIGNED: "there is no signature",
     UNKNOWN_KEY: "the key is not one that is trusted here",

@@ -16,8 +16,6 @@ from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_OK, UsageError
 from gitsync.hooks import programs, section
 
-WHAT = ("claude-code", "gemini", "codex", "agents-md")
-
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -130,16 +130,6 @@ class Quarantine:
             ).fetchall()
         return [_held(row) for row in rows]
 
-    def held_at(self, place: str) -> list[Held]:
-        """Give what was found in a file and is held or was released, oldest first."""
-        with self.db.read() as conn:
-            rows = conn.execute(
-                "SELECT * FROM quarantine WHERE place = ? AND kind IN ('edit', 'commit')"
-                " AND state IN ('held', 'released') ORDER BY number",
-                (path_text(place),),
-            ).fetchall()
-        return [_held(row) for row in rows]
-
     def let_go(self, ident: str, reason: str) -> bool:
         """Release what is held, with the reason on record: its operations are queued. False where it is not held."""
         with self.db.write() as conn:

@@ -12,7 +12,7 @@ Money is whole millionths of a dollar. `cost_micros` is None where no price is k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from gitsync.ledger.db import Connection, Database, Record, text
@@ -237,11 +237,6 @@ def put(conn: Connection, run: Run) -> int:
     values = [task if name == "task" else _plain(getattr(run, name)) for name in _COLUMNS]
     cursor = conn.execute(f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})", values)
     return int(cursor.lastrowid or 0)
-
-
-def total(runs: Iterable[Run]) -> int:
-    """Add up what runs cost, as far as it is known (micros)."""
-    return sum(run.cost_micros or 0 for run in runs)
 
 
 def _plain(value: object) -> object:

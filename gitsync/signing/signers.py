@@ -80,10 +80,6 @@ class AllowedSigners:
         """Give the keys that stand in the file for a principal, oldest first, revoked ones too."""
         return tuple(dict.fromkeys(line.key for line in self.lines if line.names(principal)))
 
-    def principals_of(self, key: PublicKey) -> tuple[str, ...]:
-        """Give the principals of a key as the file writes them, each list of names in one."""
-        return tuple(dict.fromkeys(line.principals for line in self.lines if line.key == key))
-
     def adding(self, line: Line) -> AllowedSigners:
         """Give the same with one line more."""
         return AllowedSigners((*self.entries, line), self.revoked)
