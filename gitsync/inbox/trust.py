@@ -50,7 +50,18 @@ def book_of(signers: AllowedSigners, rules: Rules = Rules()) -> Book:  # noqa: B
 
 
 def standing(sender: str, evidence: str, signers: AllowedSigners) -> str:
-    """Say what evidence is worth for a sender: the rule of `gitsync.signing.standing`, for what was checked before."""
+    """Say what evidence is worth for a sender: one rule for messages, receipts and commits.
+
+    none at all                                             unsigned
+    the signature does not fit the text, or is none         altered
+    its key was revoked here                                revoked
+    its key counts for the one who is said to write         verified
+    its key counts only for somebody else                   forged
+    nobody here has said whose key it is                    unknown_key
+
+    No time is asked: whoever signs chooses the dates that can be read in git and in messages, so a time keeps nobody
+    out. Revoking does.
+    """
     if evidence in ("", ALTERED):
         return plain_standing(evidence)
     namespace, _, text = evidence.partition(" ")

@@ -10,10 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gitsync.inbox.evidence import of_block, of_commit, of_receipt
+from gitsync.inbox.trust import standing
 from gitsync.protocol.blocks import Block, parse
 from gitsync.signing.signers import AllowedSigners
-from gitsync.signing.standing import Standing, check_commit, check_message, check_receipt
 from gitsync.signing.store import KeyStore
+from gitsync.verifying import VERIFIED
 from tests.cli.conftest import Computer
 from tests.remotes import Remote, run_git
 
@@ -82,14 +84,14 @@ def test_what_is_sent_is_signed_and_stays_so_on_its_way(one: Computer, two: Comp
     two.ok("sync")
     one.ok("sync")
     found = blocks(one.mailbox / "messages" / "2_TO_1.md")
-    assert [check_message(each, "2", "1", signers(one)).standing for each in found] == [Standing.VERIFIED] * 2
+    assert [standing("2", of_block(each, "2", "1"), signers(one)) for each in found] == [VERIFIED] * 2
     assert one.ask("show", first)["subject"] == "First"
     one.ok("ack", first, "--reason", "seen <!-- sshsig=QUJD -->")
     one.ok("sync")
     (file,) = (one.mailbox / "receipts" / "1").iterdir()
     told = [line for line in file.read_text().splitlines() if line.startswith("- ")]
     assert told
-    assert {check_receipt("1", line, signers(one)).standing for line in told} == {Standing.VERIFIED}
+    assert {standing("1", of_receipt("1", line), signers(one)) for line in told} == {VERIFIED}
 
 
 def test_what_a_person_wrote_is_wrapped_and_not_signed(one: Computer, two: Computer) -> None:
@@ -109,7 +111,7 @@ def test_signs_of_life_are_signed_as_git_does(bare: Remote, one: Computer) -> No
         capture_output=True,
         check=True,
     ).stdout
-    assert check_commit(raw, "1", signers(one)).standing is Standing.VERIFIED
+    assert standing("1", of_commit(raw), signers(one)) == VERIFIED
     for sha in run_git("rev-list", "coordination", cwd=Path(bare.url)).split():
         assert "gpgsig" not in run_git("cat-file", "commit", sha, cwd=Path(bare.url))
 

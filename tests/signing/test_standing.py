@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitsync.inbox.evidence import of_block, of_commit, of_receipt
+from gitsync.inbox.trust import standing as judged
 from gitsync.protocol.blocks import Block, content_hash, parse
 from gitsync.protocol.edit import append, append_receipts, rotate
 from gitsync.protocol.message import Message, read, write
@@ -29,8 +31,8 @@ from gitsync.signing.signers import (
 from gitsync.signing.signers import (
     parse_line as parse_signer,
 )
-from gitsync.signing.standing import Standing, check_commit, check_message, check_receipt
 from gitsync.signing.store import KeyStore
+from gitsync.verifying import ALTERED, FORGED, REVOKED, UNKNOWN_KEY, UNSIGNED, VERIFIED
 
 A = "01JD3WQ8Z6T4K9V2M5N7P0R3S8"
 PROTOCOL = Path(__file__).resolve().parents[2] / "coordination" / "PROTOCOL.md"
@@ -62,8 +64,16 @@ def block(raw: bytes) -> Block:
     return found
 
 
-def standing(raw: bytes, from_: str = "1", to: str = "2", signers: AllowedSigners = SIGNERS) -> Standing:
-    return check_message(block(raw), from_, to, signers).standing
+def standing(raw: bytes, from_: str = "1", to: str = "2", signers: AllowedSigners = SIGNERS) -> str:
+    return judged(from_, of_block(block(raw), from_, to), signers)
+
+
+def of_line(machine: str, text: str) -> str:
+    return judged(machine, of_receipt(machine, text), SIGNERS)
+
+
+def of_object(data: bytes, name: str, signers: AllowedSigners = SIGNERS) -> str:
+    return judged(name, of_commit(data), signers)
 
 
 def test_a_message_that_was_signed_is_verified_and_nothing_else_about_it_changes(one: Signer) -> None:
@@ -73,30 +83,30 @@ def test_a_message_that_was_signed_is_verified_and_nothing_else_about_it_changes
     assert signed.startswith(raw.removesuffix(b" -->\n"))
     assert read(signed) == read(raw)
     assert content_hash(block(signed).inner) == content_hash(block(raw).inner)
-    assert standing(signed) is Standing.VERIFIED
-    assert standing(raw) is Standing.UNSIGNED
+    assert standing(signed) == VERIFIED
+    assert standing(raw) == UNSIGNED
     assert one.message(signed, "2") == signed
 
 
 def test_place_id_and_text_are_part_of_what_is_signed(one: Signer) -> None:
     signed = one.message(message(), "2")
-    assert standing(signed, to="3") is Standing.ALTERED
-    assert standing(signed, from_="2") is Standing.ALTERED
-    assert standing(signed.replace(A.encode(), b"01JD3WQ8Z6T4K9V2M5N7P0R3S9", 1)) is Standing.ALTERED
-    assert standing(signed.replace(b"body", b"Body")) is Standing.ALTERED
-    assert standing(signed.replace(b"high", b"low").replace(b"normal", b"urgent")) is Standing.ALTERED
-    assert standing(signed.replace(b"sshsig=U1", b"sshsig=V1")) is Standing.ALTERED
-    assert standing(signed.replace(b"sshsig=", b"sshsig=AAAA more=")) is Standing.ALTERED
-    assert standing(signed[:-5] + b" more=1 -->\n") is Standing.VERIFIED
+    assert standing(signed, to="3") == ALTERED
+    assert standing(signed, from_="2") == ALTERED
+    assert standing(signed.replace(A.encode(), b"01JD3WQ8Z6T4K9V2M5N7P0R3S9", 1)) == ALTERED
+    assert standing(signed.replace(b"body", b"Body")) == ALTERED
+    assert standing(signed.replace(b"high", b"low").replace(b"normal", b"urgent")) == ALTERED
+    assert standing(signed.replace(b"sshsig=U1", b"sshsig=V1")) == ALTERED
+    assert standing(signed.replace(b"sshsig=", b"sshsig=AAAA more=")) == ALTERED
+    assert standing(signed[:-5] + b" more=1 -->\n") == VERIFIED
 
 
 def test_what_the_content_hash_does_not_see_the_signature_does_not_see(one: Signer) -> None:
     signed = one.message(message("one  \n\ttwo\n\n"), "2")
-    assert standing(signed) is Standing.VERIFIED
-    assert standing(signed.replace(b"\n", b"\r\n")) is Standing.VERIFIED
-    assert standing(signed.replace(b"one  \n", b"one\n")) is Standing.VERIFIED
-    assert standing(signed.replace(b"\ttwo", b"two")) is Standing.ALTERED
-    assert standing(signed.replace(A.encode(), A.encode() + b"~12ab34cd", 1)) is Standing.VERIFIED
+    assert standing(signed) == VERIFIED
+    assert standing(signed.replace(b"\n", b"\r\n")) == VERIFIED
+    assert standing(signed.replace(b"one  \n", b"one\n")) == VERIFIED
+    assert standing(signed.replace(b"\ttwo", b"two")) == ALTERED
+    assert standing(signed.replace(A.encode(), A.encode() + b"~12ab34cd", 1)) == VERIFIED
 
 
 @given(st.text(), st.text())
@@ -112,14 +122,13 @@ def test_a_signature_fits_exactly_while_it_is_the_same_message(body: str, other:
 def test_whose_key_it_is_decides(tmp_path: Path) -> None:
     raw = message()
     by_two = signer(tmp_path / "two", TWO).message(raw, "2")
-    assert standing(by_two) is Standing.FORGED
+    assert standing(by_two) == FORGED
     unknown = signer(tmp_path / "other", OTHER).message(raw, "2")
-    assert standing(unknown) is Standing.UNKNOWN_KEY
-    found = check_message(block(unknown), "1", "2", SIGNERS)
-    assert found.key == OTHER.public
+    assert standing(unknown) == UNKNOWN_KEY
+    assert of_block(block(unknown), "1", "2") == f"{sshsig.MESSAGE} {OTHER.public}"
     revoked = AllowedSigners(SIGNERS.entries, [ONE.public, OTHER.public])
-    assert standing(signer(tmp_path / "one", ONE).message(raw, "2"), signers=revoked) is Standing.REVOKED
-    assert standing(unknown, signers=revoked) is Standing.REVOKED
+    assert standing(signer(tmp_path / "one", ONE).message(raw, "2"), signers=revoked) == REVOKED
+    assert standing(unknown, signers=revoked) == REVOKED
 
 
 def test_moving_and_archiving_keep_the_signature(one: Signer) -> None:
@@ -135,13 +144,13 @@ def test_a_receipt_is_signed_as_its_line_in_its_machines_file(one: Signer) -> No
     receipt = Receipt("2026-11-20T06:45:12Z", A, "2", "builder", "done", reason="sign here: <!-- sshsig=QUJD -->")
     bare = line(receipt)
     assert parse_line(bare) == receipt
-    assert check_receipt("1", bare, SIGNERS).standing is Standing.UNSIGNED
+    assert of_line("1", bare) == UNSIGNED
     text = signed_line(bare, one.receipt(bare))
     assert parse_line(text) == receipt
-    assert check_receipt("1", text, SIGNERS).standing is Standing.VERIFIED
-    assert check_receipt("1", text + "\r\n", SIGNERS).standing is Standing.VERIFIED
-    assert check_receipt("2", text, SIGNERS).standing is Standing.ALTERED
-    assert check_receipt("1", text.replace(" done ", " failed "), SIGNERS).standing is Standing.ALTERED
+    assert of_line("1", text) == VERIFIED
+    assert of_line("1", text + "\r\n") == VERIFIED
+    assert of_line("2", text) == ALTERED
+    assert of_line("1", text.replace(" done ", " failed ")) == ALTERED
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
@@ -153,7 +162,7 @@ def test_no_value_of_a_receipt_passes_for_a_signature(agent: str, reason: str) -
         except ValueError:
             return
         assert parse_line(text) == receipt
-        assert check_receipt("1", text, SIGNERS).standing is Standing.UNSIGNED
+        assert of_line("1", text) == UNSIGNED
         assert parse_line(signed_line(text, "REVG")) == receipt
 
 
@@ -191,11 +200,10 @@ def test_a_commit_is_signed_as_git_does(tmp_path: Path) -> None:
     sha = git("hash-object", "-w", "-t", "commit", "--stdin", given=signed).stdout.strip().decode()
     assert git("verify-commit", sha).returncode == 0
     assert split_commit(signed) == (data, sshsig.sign(ONE, sshsig.GIT, data))
-    assert check_commit(signed, "1", SIGNERS).standing is Standing.VERIFIED
-    assert check_commit(signed, ("jesse", "1"), SIGNERS).standing is Standing.VERIFIED
-    assert check_commit(signed, "2", SIGNERS).standing is Standing.FORGED
-    assert check_commit(signed.replace(b"claim x", b"claim y"), "1", SIGNERS).standing is Standing.ALTERED
-    assert check_commit(data, "1", SIGNERS).standing is Standing.UNSIGNED
+    assert of_object(signed, "1") == VERIFIED
+    assert of_object(signed, "2") == FORGED
+    assert of_object(signed.replace(b"claim x", b"claim y"), "1") == ALTERED
+    assert of_object(data, "1") == UNSIGNED
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
@@ -209,16 +217,16 @@ def test_a_commit_that_git_signed_is_checked_here(tmp_path: Path, kind: str) -> 
     data = subprocess.run(["git", "cat-file", "commit", "HEAD"], cwd=tmp_path, capture_output=True, check=True).stdout
     public = parse_signer(f'jesse,j@x namespaces="{PERSON}" {key.with_suffix(".pub").read_text()}')
     signers = AllowedSigners([public])
-    assert check_commit(data, "jesse", signers).standing is Standing.VERIFIED
-    assert check_commit(data, "j@x", signers).standing is Standing.VERIFIED
-    assert check_commit(data, "jesse", AllowedSigners()).standing is Standing.UNKNOWN_KEY
-    assert check_commit(data + b"x", "jesse", signers).standing is Standing.ALTERED
+    assert of_object(data, "jesse", signers) == VERIFIED
+    assert of_object(data, "j@x", signers) == VERIFIED
+    assert of_object(data, "jesse", AllowedSigners()) == UNKNOWN_KEY
+    assert of_object(data + b"x", "jesse", signers) == ALTERED
 
 
 def test_a_commit_of_openpgp_counts_as_unsigned() -> None:
     data = b"tree x\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n abc\n -----END PGP SIGNATURE-----\n\nhi\n"
     assert split_commit(data) == (b"tree x\n\nhi\n", b"")
-    assert check_commit(data, "1", SIGNERS).standing is Standing.UNSIGNED
+    assert of_object(data, "1") == UNSIGNED
 
 
 def test_allowed_signers_are_read_as_openssh_reads_them() -> None:
