@@ -8,7 +8,7 @@ import pytest
 
 from tests.campaign.machine import play
 
-ENOUGH = 10
+ENOUGH = 16
 """Seeds of some 2,000 steps each."""
 ASKED = min(ENOUGH, int(os.environ.get("GITSYNC_SEEDS", "1")))
 SEEDS = [int(os.environ["GITSYNC_SEED"])] if "GITSYNC_SEED" in os.environ else range(1, 1 + ASKED)
