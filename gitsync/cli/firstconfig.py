@@ -40,7 +40,7 @@ port = {port}
 # [[agents]]
 # name = "coder"
 # kind = "command"                    # a program; the message arrives on its standard input, never in its arguments
-# argv = ["claude", "-p", "--output-format", "json"]
+# recipe = "claude"                   # or codex, gemini, opencode: gitsync agents recipes; or argv = ["any", "program"]
 # concurrency = 2
 # daily = 100                         # hand-overs a day (UTC); more wait
 # memory = "2GB"                      # it and all that it starts; it is ended when it takes more

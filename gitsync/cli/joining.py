@@ -321,7 +321,7 @@ def _first_cycle(settings: Settings, *, take_over: bool) -> tuple[str, tuple[str
         try:
             url = opened.mailbox.url()
             _refuse_double(opened, take_over)
-            use_driver(settings.mailbox, [sys.executable, "-m", "gitsync"])
+            use_driver(settings.mailbox, [sys.executable, "-P", "-m", "gitsync"])
             tip = opened.mailbox.ref(opened.mailbox.tracking_ref)
             if tip is None:
                 _queue_template(opened, mailbox_files())

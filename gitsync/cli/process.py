@@ -76,7 +76,7 @@ def _detach(settings: Settings) -> int:
     said = settings.state_dir / "start.log"
     with os.fdopen(os.open(said, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "gitsync", "--dir", str(settings.root), "up"],
+            [sys.executable, "-P", "-m", "gitsync", "--dir", str(settings.root), "up"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -141,3 +141,14 @@ def test_hooks_fail_open(tmp_path: Path, one: Computer) -> None:
         broken = gitsync("hook", name, cwd=one.root, stdin="not json")
         assert (broken.code, broken.out, broken.err) == (0, "", "")
     assert gitsync("hook", "frobnicate", cwd=tmp_path).code == 2
+
+
+def test_no_module_is_taken_from_the_mailbox(one: Computer) -> None:
+    """Whoever can push must not choose what runs when a person commits or merges here."""
+    one.ok("hooks", "install")
+    for name in ("gitsync.py", "json.py", "runpy.py"):
+        (one.mailbox / name).write_text(f"open({str(one.root / 'ran')!r}, 'w')\n")
+    assert commit(one.mailbox, BLOCK, "a message").returncode == 0
+    driver = one.git("-C", str(one.mailbox), "config", "merge.gitsync.driver")
+    subprocess.run(driver.split(" merge-driver ")[0] + " --version", shell=True, cwd=one.mailbox, check=True)
+    assert not (one.root / "ran").exists()
