@@ -171,7 +171,9 @@ def _machine(verb: Add) -> None:
     sub.add_argument("--by", choices=["model", "day", "agent"], default="model", help="sum up by it (default: model)")
     sub.add_argument("--runs", type=int, default=0, metavar="N", help="also show the newest N runs, one by one")
 
-    sub = verb("doctor", "doctoring:doctor", "examine this computer: settings, clone, stores, remote, agents", json=True)
+    sub = verb(
+        "doctor", "doctoring:doctor", "examine this computer: settings, clone, stores, remote, agents", json=True
+    )
     sub.add_argument("--fix", action="store_true", help="mend what is safe; what is changed is saved first")
     sub.add_argument("--undo", metavar="ID", help="put back what one --fix changed")
     sub.add_argument("--bundle", type=Path, metavar="FILE", help="write a redacted report: .tar.gz or .zip")
