@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -140,8 +141,8 @@ class Asking:
                 try:
                     message = await self._stream(prompt, limit)
                 except Exception as error:
-                    if held and failures.free(error):
-                        await self._speak("release", micros=held)
+                    if held and (over := held - self._at_most(error)) > 0:
+                        await self._speak("release", micros=over)
                     raise
                 await self._charge(message, held)
         return message
@@ -149,22 +150,23 @@ class Asking:
     async def _stream(self, prompt: Json, limit: float) -> anthropic.types.Message:
         self._sent = True
         await self._speak("begun", wait=False)
-        begun = False
+        counts: dict[str, int] | None = None
         try:
             async with self._client.messages.stream(
                 model=self._request["model"], max_tokens=self._request["max_tokens"], timeout=limit, **prompt
             ) as stream:
                 self._read_limits(stream.response.headers)
                 async for event in stream:
-                    begun = True
-                    if event.type == "text":
+                    if event.type == "message_start":
+                        counts = _counts(event.message.usage)
+                    elif event.type == "text":
                         await self._progress(len(event.text))
                 message: anthropic.types.Message = await stream.get_final_message()
                 return message
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            raise (Broken(error) if begun else error) from error
+            raise (error if counts is None else Broken(error, counts)) from error
 
     async def _progress(self, chars: int) -> None:
         self._written += chars
@@ -196,6 +198,17 @@ class Asking:
             raise NoMoney(told)
         return micros or 0
 
+    def _at_most(self, error: Exception) -> int:
+        """Bound what a request that failed may be charged: nothing, its prompt and the longest answer, or not known."""
+        if failures.free(error):
+            return 0
+        if isinstance(error, Broken):
+            longest = {**error.counts, "output_tokens": int(self._request["max_tokens"])}
+            micros = cost(self._request["model"], longest, self._own)
+            if micros is not None:
+                return micros
+        return sys.maxsize
+
     async def _counted(self, prompt: Json) -> int | None:
         try:
             counted = await self._client.messages.count_tokens(model=self._request["model"], timeout=10.0, **prompt)
@@ -204,15 +217,7 @@ class Asking:
         return counted.input_tokens + counted.input_tokens // 50 + 64
 
     async def _charge(self, message: anthropic.types.Message, held: int) -> None:
-        used = message.usage
-        written = used.cache_creation
-        counts = {
-            "input_tokens": used.input_tokens,
-            "output_tokens": used.output_tokens,
-            "cache_creation_input_tokens": used.cache_creation_input_tokens or 0,
-            "cache_read_input_tokens": used.cache_read_input_tokens or 0,
-            "cache_creation_1h_input_tokens": written.ephemeral_1h_input_tokens if written else 0,
-        }
+        counts = _counts(message.usage)
         micros = cost(message.model, counts, self._own)
         if micros is None and held:
             micros = cost(self._request["model"], counts, self._own)  # it answers under another name
@@ -277,6 +282,17 @@ class Asking:
                 resets = headers.get(f"{prefix}-reset", "")
                 found.append({"name": name, "used": used, "limit": int(limit), "resets": resets})
         self._limits = found or self._limits
+
+
+def _counts(used: anthropic.types.Usage) -> dict[str, int]:
+    written = used.cache_creation
+    return {
+        "input_tokens": used.input_tokens,
+        "output_tokens": used.output_tokens,
+        "cache_creation_input_tokens": used.cache_creation_input_tokens or 0,
+        "cache_read_input_tokens": used.cache_read_input_tokens or 0,
+        "cache_creation_1h_input_tokens": written.ephemeral_1h_input_tokens if written else 0,
+    }
 
 
 def _unmarked(message: Json) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import anthropic
@@ -19,9 +20,11 @@ _BY_STATUS = {400: "invalid_request", 401: "authentication", 403: "permission", 
 class Broken(Exception):
     """An answer that broke off in its middle: what came may have been charged."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, counts: Mapping[str, int]) -> None:
+        """Take what broke it off, and what the API had counted of the prompt (its names)."""
         super().__init__(str(error))
         self.error = error
+        self.counts = counts
 
 
 def told(error: Exception) -> Json:
