@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import anthropic
@@ -120,12 +120,8 @@ def retry_after(error: anthropic.APIStatusError) -> float | None:
 
 def never_connected(error: BaseException) -> bool:
     """Say whether the connection failed before anything was sent, by the transport's own word."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror"):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+    names = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror")
+    return any(type(cause).__name__ in names for cause in _causes(error))
 
 
 def deepest(error: BaseException) -> str:
@@ -133,3 +129,13 @@ def deepest(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error) or type(error).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and what it came from, each once: contexts may run in a circle."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
