@@ -26,6 +26,14 @@ def stamp(moment: datetime | float | None = None) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def age(moment: object) -> float | None:
+    """Return how many seconds ago a moment was that ``stamp`` wrote, 0 for one to come; None for what is none."""
+    try:
+        return max(0.0, (utcnow() - datetime.fromisoformat(str(moment))).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
 def unix() -> float:
     """Return the wall clock as Unix time in seconds."""
     return time.time()

@@ -1,32 +1,28 @@
 """Open everything that one machine consists of: clone, journal, ledger, engine.
 
-The command line (without a process) and the background process both come through here, and so do the documents that
-both of them print: status, fleet, the outcome of a cycle.
+The command line (without a process) and the background process both come through here.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from gitsync import clock
 from gitsync.config.faults import fault
 from gitsync.config.settings import Settings
-from gitsync.errors import EXIT_ERROR, EXIT_OK, EXIT_REFUSED, EXIT_TRY_LATER, GitsyncError
+from gitsync.errors import GitsyncError
 from gitsync.git.repo import Mailbox
-from gitsync.inbox import Envelope, Ingest, candidates, fleet_view, ingest, undecided
+from gitsync.inbox import Envelope, Ingest, candidates, ingest
 from gitsync.inbox.evidence import of_commit
 from gitsync.inbox.trust import Trust
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
-from gitsync.ledger.quarantine import Held
-from gitsync.protocol.paths import status_path, valid_id
-from gitsync.protocol.status import AgentRow, Status, read_status, same_but_time
+from gitsync.page import AgentStates, Page
+from gitsync.protocol.paths import valid_id
+from gitsync.protocol.status import Status
 from gitsync.signing import told
 from gitsync.signing.signer import Signer
 from gitsync.signing.store import KeyStore
@@ -40,16 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-AgentStates = Mapping[str, tuple[str, int]]
-"""State and queue length of each agent, by name."""
-
-HOLD = 60.0
-"""Seconds an agent's new state must last before it is told to the fleet: a flapping agent must not write history."""
-
 TOLD = 50
 """Problems that the log names for one ingest, and `gitsync status` for one cycle; `gitsync lint` names them all."""
 
-_EXIT = {"ok": EXIT_OK, "offline": EXIT_TRY_LATER, "refused": EXIT_REFUSED}
 _LAST = "last_sync"
 
 
@@ -106,7 +95,7 @@ class Opened:
             self._note_keys(came.pages)
             return came.messages
 
-        page_now = _Page(self, page or ("ACTIVE" if agents is not None else None), agents)
+        page_now = Page(self, page or ("ACTIVE" if agents is not None else None), agents)
 
         def status() -> Status | None:
             self.look_around()
@@ -229,8 +218,10 @@ class Opened:
 
     def _remember(self, engine: Engine, last: CycleResult) -> None:
         former = self.last_sync()
-        contact = former.get("contact") if engine.contact is None else _ago(clock.monotonic() - engine.contact)
-        told = {"state": last.state, "error": last.error, "contact": contact, "problems": _problems(last)}
+        contact = former.get("contact")
+        if engine.contact is not None:
+            contact = clock.stamp(clock.unix() + engine.contact - clock.monotonic())
+        told = {"state": last.state, "error": last.error, "contact": contact, "problems": problems(last)}
         told |= {"remedy": last.remedy, "folder": last.folder}
         self.journal.set_meta(_LAST, json.dumps(told))
 
@@ -243,221 +234,12 @@ class Opened:
         return value if isinstance(value, dict) else {}
 
 
-class _Page:
-    """What this machine's page says; changes of agents are told only when they last."""
-
-    def __init__(self, opened: Opened, state: str | None, agents: Callable[[], AgentStates] | None) -> None:
-        self._opened = opened
-        self._state = state
-        self._agents = agents
-        self._told: Status | None = None
-        self._next: tuple[Status, float] | None = None
-
-    def status(self) -> Status | None:
-        """Return the status to publish, None to leave the page as it is."""
-        if self._state is None:
-            return None
-        status = self._now(self._state)
-        if status is None:
-            return self._told
-        if self._told is None:
-            self._told = self._published(status) or status
-            return self._told
-        if _without_queues(status) == _without_queues(self._told):
-            self._next = None
-            return self._told
-        moment = clock.monotonic()
-        if self._next is None or _without_queues(self._next[0]) != _without_queues(status):
-            self._next = (status, moment)
-        called = status.blockers != self._told.blockers  # somebody is needed, or not any more: that is told at once
-        called = called or status.key != self._told.key
-        if called or moment - self._next[1] >= HOLD:
-            self._told, self._next = status, None
-        return self._told
-
-    def _published(self, status: Status) -> Status | None:
-        """Return what the page says now, if only the queues have changed since: that alone is worth no commit."""
-        mailbox = self._opened.mailbox
-        tip = mailbox.ref(mailbox.tracking_ref)
-        entry = mailbox.lookup(mailbox.commit(tip).tree, status_path(status.id)) if tip is not None else None
-        page = read_status(mailbox.blob(entry.sha)) if entry is not None else None
-        if page is None:
-            return None
-        queues = {row.agent: row.queue for row in page.agents}
-        same = replace(status, agents=tuple(replace(row, queue=queues.get(row.agent, 0)) for row in status.agents))
-        return same if same_but_time(same, replace(page, install=None)) else None
-
-    def _now(self, state: str) -> Status | None:
-        settings = self._opened.settings
-        states = self._agents() if self._agents is not None else {}
-        rows = []
-        for spec in settings.agents:
-            agent_state, queue = states.get(spec.name, ("offline", 0))
-            if agent_state == "starting" and not self._opened.waiting():
-                return None  # the first health check decides; until then nothing is known that is worth a commit
-            rows.append(AgentRow(spec.name, spec.kind, agent_state, spec.specialty, spec.types, queue))
-        machine = settings.machine
-        return Status(
-            id=machine.id,
-            name=machine.name,
-            state=state,
-            role=machine.role,
-            agents=tuple(rows),
-            capacity=(),
-            blockers=self._opened.waiting(),
-            **self._opened.shown_key(),
-        )
-
-
-def _without_queues(status: Status) -> Status:
-    return replace(status, agents=tuple(replace(row, queue=0) for row in status.agents))
-
-
-def open_machine(settings: Settings) -> Opened:
-    """Open clone, journal and ledger of these settings."""
-    return Opened(settings)
-
-
-def status_document(
-    opened: Opened,
-    *,
-    last: CycleResult | None,
-    contact: float | None,
-    agents: AgentStates | None,
-    process: Json | None,
-    words: Mapping[str, str] | None = None,
-) -> Json:
-    """Return the document of ``gitsync status --json``.
-
-    ``contact`` is a monotonic second; ``agents`` is None without a process; ``words`` say why an agent is as it is.
-    """
-    machine = opened.settings.machine
-    former = opened.last_sync() if last is None and contact is None else {}
-    age = clock.monotonic() - contact if contact is not None else _age_of(former.get("contact"))
-    own = own_state(agents)
-    return {
-        "machine": {"id": machine.id, "name": machine.name, "role": machine.role, "state": own},
-        "process": process,
-        "sync": {
-            "state": last.state if last is not None else former.get("state", "unknown"),
-            "head": opened.ledger.head(),
-            "last_contact": _ago(age) if age is not None else None,
-            "age_s": round(age, 1) if age is not None else None,
-            "pending": opened.journal.pending_count(),
-            "pending_quiet": opened.journal.pending_count(urgent=False),
-            "error": last.error if last is not None else former.get("error"),
-            "remedy": last.remedy if last is not None else None,
-            "folder": last.folder if last is not None else None,
-        },
-        "computers": computers_document(opened, own),
-        "agents": agents_document(opened, agents, words or {}),
-        "blockers": blockers(opened),
-        "keys": told.document(opened.keys),
-        "problems": _problems(last) if last is not None else former.get("problems", []),
-        "counters": opened.ledger.counters(),
-    }
-
-
-def computers_document(opened: Opened, own_state: str) -> list[Json]:
-    """Return the fleet as this machine knows it; what it does itself it knows best."""
-    return fleet_view(
-        opened.ledger,
-        opened.journal,
-        opened.settings.machine.id,
-        now=clock.utcnow(),
-        seen=opened.seen,
-        own_state=own_state,
-    )
-
-
-def agents_document(opened: Opened, agents: AgentStates | None, words: Mapping[str, str]) -> list[Json]:
-    """Return the agents of this machine; without a process nobody works, and only what waits is known."""
-    rows = []
-    for spec in opened.settings.agents:
-        waiting = len(opened.journal.intents(("waiting",), agent=spec.name))
-        state, queue = (agents or {}).get(spec.name, ("offline", 0))
-        rows.append(
-            {
-                "name": spec.name,
-                "kind": spec.kind,
-                "state": state,
-                "detail": words.get(spec.name) or None,
-                "queue": queue + waiting,
-                "types": list(spec.types),
-                "specialty": spec.specialty,
-                "default": spec.default,
-            }
-        )
-    return rows
-
-
-def blockers(opened: Opened) -> list[str]:
-    """Say what waits for a person: messages that cannot leave, hand-overs that nobody can know the end of."""
-    found = [f"{one.op.kind} {one.op.ident} cannot be sent: {one.reason}" for one in opened.journal.refused_ops()]
-    found += [kept_back(one) for one in opened.journal.held()]
-    limited = Counter(reason for reason, let_go in opened.journal.waits().values() if not let_go)
-    found += [f"{count} {_messages(count)} by a {reason}" for reason, count in sorted(limited.items())]
-    for intent in opened.journal.intents(("uncertain", "held")):
-        why = f": {intent.reason}" if intent.reason else ""
-        found.append(f"message {intent.message_id} for {intent.agent or 'the inbox'} is {intent.state}{why}")
-    doubts = undecided(opened.ledger, opened.journal)
-    found += [f"message {row.message.id} is held: {why}" for row, why in doubts]
-    return [*opened.waiting(), *found]
-
-
-def kept_back(one: Held) -> str:
-    """Say in one line what is kept back for a secret in it, where, and what a person can do."""
-    what = f"{one.kind} {one.id}" if one.kind == "message" else f"{_KEPT[one.kind]} {one.place} ({one.id})"
-    return f"{what} is kept back, {one.why}: gitsync quarantine show {one.id}"
-
-
-_KEPT = {"edit": "the edit of", "commit": "a commit to", "import": "the import of"}
-
-
-def _messages(count: int) -> str:
-    return "message is kept waiting" if count == 1 else "messages are kept waiting"
-
-
-def _problems(last: CycleResult) -> list[str]:
+def problems(last: CycleResult) -> list[str]:
     """Say what the last cycle left alone, and what waits because of that."""
     found = [f"{trouble.path}: {trouble.text}" for trouble in last.troubles]
     return [*found[:TOLD], f"… and {len(found) - TOLD} more: gitsync lint"] if len(found) > TOLD else found
 
 
-def own_state(agents: AgentStates | None) -> str:
-    """Say what this machine is doing; None for ``agents`` means that no process runs."""
-    if agents is None:
-        return "OFFLINE"
-    return "WORKING" if any(queue for _, queue in agents.values()) else "ACTIVE"
-
-
-def sync_document(result: CycleResult) -> Json:
-    """Return the document of ``gitsync sync --json``, with the exit code that belongs to it."""
-    return {
-        "state": result.state,
-        "head": result.head,
-        "pulled": result.pulled,
-        "pushed": result.pushed,
-        "received": result.received,
-        "sent": result.sent,
-        "pending": result.pending,
-        "error": result.error,
-        "remedy": result.remedy,
-        "folder": result.folder,
-        "kind": result.kind or None,
-        "troubles": [{"path": trouble.path, "text": trouble.text} for trouble in result.troubles],
-        "exit": _EXIT.get(result.state, EXIT_ERROR),
-    }
-
-
-def _ago(seconds: float) -> str:
-    return clock.stamp(clock.utcnow() - timedelta(seconds=seconds))
-
-
-def _age_of(stamp: object) -> float | None:
-    if not isinstance(stamp, str):
-        return None
-    try:
-        return max(0.0, (clock.utcnow() - datetime.fromisoformat(stamp)).total_seconds())
-    except ValueError:
-        return None
+def open_machine(settings: Settings) -> Opened:
+    """Open clone, journal and ledger of these settings."""
+    return Opened(settings)

@@ -52,7 +52,7 @@ def _document(args: Namespace) -> Mapping[str, Any]:
             if not ended(settings, client.process):
                 raise  # else it was killed just now: what the stores say counts
     with machine(settings) as opened:
-        from gitsync.machine import status_document
+        from gitsync.documents import status_document
 
         opened.refresh()
         opened.look_around()

@@ -66,7 +66,7 @@ def cycle(settings: Settings, *, accept_rewrite: bool = False, accept_deletions:
 
 
 def _alone(settings: Settings, *, accept_rewrite: bool, accept_deletions: bool) -> Mapping[str, Any]:
-    from gitsync.machine import sync_document
+    from gitsync.documents import sync_document
     from gitsync.sync.values import Request
 
     with machine(settings) as opened:

@@ -16,6 +16,7 @@ from gitsync.daemon import scrape
 from gitsync.daemon.events import tell_message
 from gitsync.daemon.process import Process
 from gitsync.daemon.sending import Sending, sent
+from gitsync.documents import computers_document, kept_back, own_state, status_document, sync_document
 from gitsync.errors import NotFound
 from gitsync.inbox import (
     ack,
@@ -28,7 +29,6 @@ from gitsync.inbox import (
     take,
     thread_view,
 )
-from gitsync.machine import computers_document, kept_back, own_state, status_document, sync_document
 from gitsync.outbox import reply
 from gitsync.protocol.message import Message
 from gitsync.routing import INBOX

@@ -20,8 +20,8 @@ from gitsync.dispatch.dispatcher import Dispatcher
 from gitsync.dispatch.events import Event
 from gitsync.dispatch.purse import JournalPurse
 from gitsync.dispatch.settings import DispatchSettings
+from gitsync.documents import own_state
 from gitsync.errors import GitsyncError
-from gitsync.machine import own_state
 from gitsync.outbox import send
 from gitsync.secrets.redact import know, know_environment
 from gitsync.supervisor.registry import Registry

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,7 @@ def ledger(ground: Ground, own: Settings, health: Health, rebuild: Rebuild) -> C
 
 def under_way(ground: Ground, own: Settings, facts: JournalFacts) -> Iterator[Check]:
     """Tell what waits, for the remote or for a person."""
-    yield outbox(facts.pending, age(facts.oldest))
+    yield outbox(facts.pending, clock.age(facts.oldest) or 0.0)
     if facts.refused:
         yield Check(
             name="parked",
@@ -150,7 +149,7 @@ def under_way(ground: Ground, own: Settings, facts: JournalFacts) -> Iterator[Ch
     if facts.displaced:
         yield Check(
             name="displaced",
-            state="ok" if age(facts.displaced_since) < LONG else "warn",
+            state="ok" if (clock.age(facts.displaced_since) or 0.0) < LONG else "warn",
             what=f"{len(facts.displaced)} file(s) that came out of the folder are kept: {facts.displaced[0]}",
             why="a program could still be writing to them; what is new in them is taken up",
             remedy="gitsync sync; if they stay, compare them with what is in the mailbox",
@@ -257,17 +256,6 @@ def identity(own: Settings, facts: JournalFacts) -> Check:
             remedy="moved: gitsync init --take-over; a copy: remove it, then gitsync init with another --id",
         )
     return ok("identity", f"machine {own.machine.id}")
-
-
-def age(since: str | None) -> float:
-    """Return how many seconds ago a date was; 0 for none, and for one that nobody understands."""
-    if since is None:
-        return 0.0
-    try:
-        then = datetime.fromisoformat(since)
-        return max(0.0, (clock.utcnow() - then).total_seconds())
-    except (ValueError, TypeError):
-        return 0.0
 
 
 def rewritten(ground: Ground) -> Iterator[Check]:
