@@ -9,7 +9,7 @@ from typing import Any
 from gitsync import clock
 from gitsync.errors import EXIT_ERROR, EXIT_OK, EXIT_REFUSED, EXIT_TRY_LATER
 from gitsync.inbox import fleet_view, undecided
-from gitsync.ledger.quarantine import Held
+from gitsync.ledger.held import Held
 from gitsync.machine import Opened, problems
 from gitsync.page import AgentStates
 from gitsync.signing import told

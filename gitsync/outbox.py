@@ -8,10 +8,10 @@ from difflib import get_close_matches
 
 from gitsync import clock
 from gitsync.errors import NotFound, Refused, SecretFound, UsageError
+from gitsync.ledger.held import Held, in_text
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.lookup import SHORTEST, Known, find
-from gitsync.ledger.quarantine import Held, in_text
 from gitsync.ledger.values import Op, message_op, receipt_op
 from gitsync.protocol.address import Address, parse_address
 from gitsync.protocol.identity import Machine

@@ -11,7 +11,7 @@ from gitsync.errors import EXIT_OK, NotFound, UsageError
 from gitsync.secrets.redact import redact
 
 if TYPE_CHECKING:
-    from gitsync.ledger.quarantine import Held
+    from gitsync.ledger.held import Held
 
 
 def quarantine(args: Namespace) -> int:

@@ -24,14 +24,15 @@ becomes `started` again without I8: so no second hand-over can begin while the f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
 from gitsync.ledger.handed import Handed, count
+from gitsync.ledger.local import add, cancelled, close
 from gitsync.ledger.queue import add_ops
-from gitsync.ledger.values import INTENT_STATES, Intent, Local, Op, base_key, local_key
-from gitsync.protocol.message import Message, read
+from gitsync.ledger.values import INTENT_STATES, Intent, Op, base_key, local_key
+from gitsync.protocol.message import Message
 from gitsync.secrets.scan import Secrets
 from gitsync.signing.signer import Signer
 
@@ -74,16 +75,6 @@ CREATE TABLE intents (
 CREATE INDEX intents_state ON intents (state, number);
 CREATE INDEX intents_agent ON intents (agent, number);
 CREATE INDEX intents_message ON intents (message_id);
-CREATE TABLE locals (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    thread TEXT NOT NULL,
-    block BLOB NOT NULL,
-    created TEXT NOT NULL,
-    open INTEGER NOT NULL DEFAULT 1
-);
-CREATE INDEX locals_thread ON locals (thread);
-CREATE INDEX locals_open ON locals (open, number);
 """
 
 
@@ -97,7 +88,7 @@ def allowed(old: str | None, new: str, *, idempotent: bool = False, person: bool
 
 
 class Intents:
-    """The rows of the journal about hand-overs, and the messages that never leave this machine."""
+    """The rows of the journal about hand-overs."""
 
     db: Database
     secrets: Secrets
@@ -176,10 +167,10 @@ class Intents:
             old = _find(conn, intent.message_key, intent.agent)
             if not allowed(old.state if old else None, intent.state, idempotent=idempotent):
                 return False
-            if intent.state not in FINAL and _cancelled(conn, intent):
+            if intent.state not in FINAL and cancelled(conn, intent):
                 return False
             _put(conn, intent)
-            _close_local(conn, intent)
+            close(conn, intent)
             if handed is not None:
                 count(conn, intent.message_key, handed)
             add_ops(conn, ops, self.signer)
@@ -225,7 +216,7 @@ class Intents:
             )
             add_ops(conn, ops, self.signer, self.secrets)
             for message, block in local:
-                _add_local(conn, message, block)
+                add(conn, message, block)
             return True
 
     def take(self, message_key: str, agent: str) -> bool:
@@ -239,11 +230,6 @@ class Intents:
             if old is None or old.state not in _RELEASABLE:
                 return False
             return self.finish(message_key, agent, "retry", reason=reason, person=True)
-
-    def put_local(self, message: Message, block: bytes) -> None:
-        """Keep a message between agents of this machine; it never enters the branch."""
-        with self.db.write() as conn:
-            _add_local(conn, message, block)
 
     def cancel_local(self, ident: str) -> bool:
         """Take a local message back: no agent gets it any more. False when one may have begun, or has ended it.
@@ -259,52 +245,6 @@ class Intents:
             for row in rows:
                 self.finish(key, row["agent"], "refused", reason="cancelled")
             return True
-
-    def open_locals(self, known: Collection[str] = ()) -> tuple[list[str], list[Local]]:
-        """Give the keys of the local messages about which nothing was decided, and those of them not `known`."""
-        with self.db.read() as conn:
-            idents = [row[0] for row in conn.execute("SELECT id FROM locals WHERE open = 1 ORDER BY number")]
-            found: list[Local] = []
-
-            def collect(part: Sequence[str]) -> None:
-                query = f"SELECT * FROM locals WHERE id IN ({marks(len(part))}) ORDER BY number"
-                found.extend(_local(row) for row in conn.execute(query, part))
-
-            in_chunks([ident for ident in idents if local_key(ident) not in known], collect)
-        return [local_key(ident) for ident in idents], found
-
-    def local(self, ident: str) -> Local | None:
-        """Give a local message by its id."""
-        with self.db.read() as conn:
-            row = conn.execute("SELECT * FROM locals WHERE id = ?", (ident,)).fetchone()
-        return None if row is None else _local(row)
-
-    def locals(
-        self,
-        *,
-        open_only: bool = False,
-        thread: str | None = None,
-        prefix: str | None = None,
-        before: str | None = None,
-        newest: int | None = None,
-    ) -> list[Local]:
-        """Give local messages, oldest first; `before` is a date, `newest` keeps the last so many."""
-        where, values = ["1"], list[object]()
-        if open_only:
-            where.append("open = 1")
-        if thread is not None:
-            where.append("thread = ?")
-            values.append(thread)
-        if prefix is not None:
-            where.append("id >= ? AND id < ?")
-            values += [prefix, prefix + "\U0010ffff"]
-        if before is not None:
-            where.append("created < ?")
-            values.append(before)
-        query = f"SELECT * FROM locals WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
-        with self.db.read() as conn:
-            rows = conn.execute(query, (*values, -1 if newest is None else newest)).fetchall()
-        return [_local(row) for row in reversed(rows)]
 
 
 def _find(conn: Connection, message_key: str, agent: str) -> Intent | None:
@@ -344,14 +284,6 @@ def _put(conn: Connection, intent: Intent) -> None:
         )
 
 
-def _cancelled(conn: Connection, intent: Intent) -> bool:
-    """Tell whether a local message was taken back before anything was decided about this pair."""
-    if intent.message_key != local_key(intent.message_id):
-        return False
-    row = conn.execute("SELECT cancelled FROM locals WHERE id = ?", (intent.message_id,)).fetchone()
-    return row is not None and bool(row[0])
-
-
 def _move(conn: Connection, intent: Intent, former: str) -> bool:
     """Let another agent have what is due for another try; False when it is not due any more."""
     changed = conn.execute(
@@ -365,18 +297,6 @@ def _move(conn: Connection, intent: Intent, former: str) -> bool:
 def _others(conn: Connection, intent: Intent) -> bool:
     query = "SELECT 1 FROM intents WHERE message_key = ? AND agent <> ?"
     return conn.execute(query, (intent.message_key, intent.agent)).fetchone() is not None
-
-
-def _close_local(conn: Connection, intent: Intent) -> None:
-    if intent.message_key == local_key(intent.message_id):
-        conn.execute("UPDATE locals SET open = 0 WHERE id = ?", (intent.message_id,))
-
-
-def _add_local(conn: Connection, message: Message, block: bytes) -> None:
-    conn.execute(
-        "INSERT OR IGNORE INTO locals (id, thread, block, created) VALUES (?, ?, ?, ?)",
-        (message.id, message.conversation, block, clock.stamp()),
-    )
 
 
 def _intent(row: Record) -> Intent:
@@ -397,7 +317,3 @@ def _intent(row: Record) -> Intent:
         seconds=row["seconds"],
         usage=row["usage"],
     )
-
-
-def _local(row: Record) -> Local:
-    return Local(local_key(row["id"]), read(row["block"]), row["block"], row["created"], bool(row["open"]))

@@ -6,15 +6,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gitsync.ledger import doubts, folder, handed, intents, quarantine, queue, runs, sessions, tasks
+from gitsync.ledger import doubts, folder, handed, held, intents, local, quarantine, queue, runs, sessions, tasks
 from gitsync.ledger.db import Database
 from gitsync.ledger.faults import FaultPoint, nothing
 
 MIGRATIONS = (
-    queue.SCHEMA + folder.SCHEMA + intents.SCHEMA,
+    queue.SCHEMA + folder.SCHEMA + intents.SCHEMA + local.SCHEMA,
     tasks.SCHEMA,
     handed.SCHEMA,
-    quarantine.SCHEMA,
+    held.SCHEMA,
     doubts.SCHEMA,
     runs.SCHEMA,
     sessions.SCHEMA,
@@ -25,6 +25,7 @@ class Journal(
     queue.Queue,
     folder.Folder,
     intents.Intents,
+    local.LocalRows,
     quarantine.Quarantine,
     tasks.TaskRows,
     handed.HandedRows,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
-from gitsync.ledger.quarantine import hold, in_text
+from gitsync.ledger.held import hold, in_text
 from gitsync.ledger.values import Attempt, Op, Parked, seal
 from gitsync.secrets.scan import Secrets, fingerprint
 from gitsync.signing.signer import Signer

@@ -13,7 +13,7 @@ from gitsync import clock
 from gitsync.git.objects import inside
 from gitsync.git.repo import Commit, Entry, Mailbox, Person
 from gitsync.git.values import EXECUTABLE
-from gitsync.ledger.quarantine import Held
+from gitsync.ledger.held import Held
 from gitsync.ledger.values import Op, receipt_of, receipt_signature
 from gitsync.protocol import commits, edit
 from gitsync.protocol.identity import Machine

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from gitsync import clock
 from gitsync.git.repo import Commit, Mailbox
+from gitsync.ledger.held import Held
 from gitsync.ledger.journal import Journal
-from gitsync.ledger.quarantine import Held
 from gitsync.secrets.scan import Finding
 from gitsync.sync.capture import Captured, Edit
 from gitsync.sync.quiet import divided
