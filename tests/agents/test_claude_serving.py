@@ -162,6 +162,12 @@ def test_a_stream_that_fails_in_its_middle_is_tried_again_and_one_that_breaks_is
     assert "broke" in told.reason
 
 
+def test_a_connection_that_breaks_before_a_word_is_uncertain_too(office: Office, tmp_path: Path) -> None:
+    (told,), _ = office.ask(tmp_path, scenario={"rules": [{"status": 0}]})
+    assert told.kind == "uncertain"
+    assert "broke" in told.reason
+
+
 def test_a_breaker_keeps_a_model_out_until_its_pause_is_over(office: Office, tmp_path: Path) -> None:
     scenario = {"rules": [{"when": {"model": "down"}, "status": 500, "retry_after": 0}, {"say": "well"}]}
 

@@ -166,7 +166,9 @@ class Asking:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            raise (error if counts is None else Broken(error, counts)) from error
+            if counts is None:
+                raise
+            raise Broken(error, counts) from error
 
     async def _progress(self, chars: int) -> None:
         self._written += chars

@@ -120,13 +120,21 @@ def retry_after(error: anthropic.APIStatusError) -> float | None:
 
 def never_connected(error: BaseException) -> bool:
     """Say whether the connection failed before anything was sent, by the transport's own word."""
-    names = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror")
-    return any(type(cause).__name__ in names for cause in _causes(error))
+    cause: BaseException | None = error
+    seen: set[int] = set()  # causes may go in a circle
+    while cause is not None and id(cause) not in seen:
+        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror"):
+            return True
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def deepest(error: BaseException) -> str:
     """Give the words of the first cause."""
-    while error.__cause__ is not None:
+    seen: set[int] = set()
+    while error.__cause__ is not None and id(error) not in seen:
+        seen.add(id(error))
         error = error.__cause__
     return str(error) or type(error).__name__
 
