@@ -120,14 +120,8 @@ def retry_after(error: anthropic.APIStatusError) -> float | None:
 
 def never_connected(error: BaseException) -> bool:
     """Say whether the connection failed before anything was sent, by the transport's own word."""
-    cause: BaseException | None = error
-    seen: set[int] = set()  # causes may go in a circle
-    while cause is not None and id(cause) not in seen:
-        if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror"):
-            return True
-        seen.add(id(cause))
-        cause = cause.__cause__ or cause.__context__
-    return False
+    names = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror")
+    return any(type(cause).__name__ in names for cause in _causes(error))
 
 
 def deepest(error: BaseException) -> str:
