@@ -8,6 +8,7 @@ from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.lookup import find
 from gitsync.ledger.values import base_key
+from gitsync.protocol.message import Message
 
 Json = dict[str, object]
 
@@ -19,34 +20,15 @@ def approvals_view(ledger: Ledger, journal: Journal) -> list[Json]:
     """List held and uncertain hand-overs, oldest first; `ack` settles one, `release` lets it be tried again."""
     found: list[Json] = [*_limited(ledger, journal), *_doubted(ledger, journal)]
     for intent in journal.intents(("uncertain", "held"), newest=SHOWN):
-        entry: Json = {
-            "id": intent.message_id,
-            "agent": intent.agent or None,
-            "state": intent.state,
-            "reason": intent.reason or None,
-            "attempt": intent.attempt,
-            "since": intent.finished or intent.started or None,
-            "from": intent.sender or None,
-            "subject": None,
-            "type": None,
-            "priority": None,
-            "thread": None,
-        }
+        message: Message | None
         try:
             message = find(ledger, journal, intent.message_id).message
         except UsageError:
-            found.append(entry)  # the branch was rewritten without it; what was begun here still has no end
-            continue
-        found.append(
-            {
-                **entry,
-                "from": message.sender,
-                "subject": message.subject,
-                "type": message.type or None,
-                "priority": message.priority,
-                "thread": message.conversation,
-            }
-        )
+            message = None  # the branch was rewritten without it; what was begun here still has no end
+        entry = _entry(message, reason=intent.reason or None, since=intent.finished or intent.started or None)
+        entry |= {"id": intent.message_id, "agent": intent.agent or None, "state": intent.state}
+        entry |= {"attempt": intent.attempt, "from": entry["from"] or intent.sender or None}
+        found.append(entry)
     return found
 
 
@@ -60,39 +42,27 @@ def _limited(ledger: Ledger, journal: Journal) -> list[Json]:
             message = find(ledger, journal, base_key(key).rpartition("/")[2]).message
         except UsageError:
             continue  # withdrawn with the history that brought it
-        found.append(
-            {
-                "id": message.id,
-                "agent": None,
-                "state": "held",
-                "reason": reason,
-                "attempt": 0,
-                "since": message.date or None,
-                "from": message.sender,
-                "subject": message.subject,
-                "type": message.type or None,
-                "priority": message.priority,
-                "thread": message.conversation,
-            }
-        )
+        found.append(_entry(message, reason=reason, since=message.date or None))
     return found
 
 
 def _doubted(ledger: Ledger, journal: Journal) -> list[Json]:
     """List what nobody here gets because it is not verified: it goes on when its sender is, or when it is released."""
-    return [
-        {
-            "id": row.message.id,
-            "agent": None,
-            "state": "held",
-            "reason": why,
-            "attempt": 0,
-            "since": row.commit_date,
-            "from": row.message.sender,
-            "subject": row.message.subject,
-            "type": row.message.type or None,
-            "priority": row.message.priority,
-            "thread": row.message.conversation,
-        }
-        for row, why in undecided(ledger, journal)[-SHOWN:]
-    ]
+    return [_entry(row.message, reason=why, since=row.commit_date) for row, why in undecided(ledger, journal)[-SHOWN:]]
+
+
+def _entry(message: Message | None, *, reason: str | None, since: str | None) -> Json:
+    """Write one that no hand-over says anything of; None for a message that is not known any more."""
+    return {
+        "id": message.id if message else None,
+        "agent": None,
+        "state": "held",
+        "reason": reason,
+        "attempt": 0,
+        "since": since,
+        "from": message.sender if message else None,
+        "subject": message.subject if message else None,
+        "type": (message.type or None) if message else None,
+        "priority": message.priority if message else None,
+        "thread": message.conversation if message else None,
+    }
