@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gitsync import clock
 from gitsync.agents.base import Delivery
 from gitsync.agents.claude.surroundings import Seen
-from gitsync.inbox.fleet import fleet_view
-from gitsync.ledger.values import Local, Row, local_key
+from gitsync.documents import computers_document
+from gitsync.ledger.values import Row, local_key
 from gitsync.machine import Opened
+from gitsync.protocol.message import Message
 from gitsync.verifying import VERIFIED
 
 FOUND = 20
@@ -30,26 +30,22 @@ class Window:
     def thread(self, delivery: Delivery) -> list[Seen]:
         """Give the thread of the message that is answered, oldest first."""
         name = delivery.thread or delivery.id
-        found = [(row.commit_date, _row(row)) for row in self._opened.ledger.thread(name) if _shown(row)]
+        found = [
+            (row.commit_date, _seen(row.message, row.standing))
+            for row in self._opened.ledger.thread(name)
+            if _shown(row)
+        ]
         if _stays(delivery):
-            found += [(one.created, _local(one)) for one in self._opened.journal.locals(thread=name)]
+            found += [(one.created, _seen(one.message, VERIFIED)) for one in self._opened.journal.locals(thread=name)]
         return [seen for _, seen in sorted(found, key=lambda pair: pair[0])]
 
     def search(self, words: str, delivery: Delivery) -> list[Seen]:
         """Find messages of the branch, best first."""
-        return [_row(row) for row in self._opened.ledger.search(words, FOUND) if _shown(row)]
+        return [_seen(row.message, row.standing) for row in self._opened.ledger.search(words, FOUND) if _shown(row)]
 
     def fleet(self) -> str:
         """Write the computers, one line each, and their agents below."""
-        opened = self._opened
-        computers = fleet_view(
-            opened.ledger,
-            opened.journal,
-            opened.settings.machine.id,
-            now=clock.utcnow(),
-            seen=opened.seen,
-            own_state=self._own_state(),
-        )
+        computers = computers_document(self._opened, self._own_state())
         return "\n".join(line for one in computers for line in _computer(one))
 
 
@@ -74,25 +70,12 @@ def _shown(row: Row) -> bool:
     return not row.withdrawn and not row.quarantined
 
 
-def _row(row: Row) -> Seen:
-    message = row.message
+def _seen(message: Message, standing: str) -> Seen:
     return Seen(
         id=message.id,
         sender=message.sender,
         date=message.date,
         subject=message.subject,
         text=message.body,
-        standing=row.standing,
-    )
-
-
-def _local(one: Local) -> Seen:
-    message = one.message
-    return Seen(
-        id=message.id,
-        sender=message.sender,
-        date=message.date,
-        subject=message.subject,
-        text=message.body,
-        standing=VERIFIED,
+        standing=standing,
     )
