@@ -6,11 +6,10 @@ import base64
 import difflib
 import hashlib
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitsync.cli.terminal import clean_line, say
+from gitsync.cli.terminal import agreed, clean_line, say, somebody_there
 from gitsync.config.places import user_dir, write_private
 from gitsync.errors import GitsyncError, Refused, UsageError
 from gitsync.secrets.redact import redact
@@ -119,10 +118,9 @@ def _show(file: Path, old: bytes | None, new: bytes | None) -> None:
 
 
 def _ask() -> None:
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not somebody_there():
         raise UsageError("nothing was changed: nobody can be asked", "this is no terminal", "add --yes")
-    print("change it? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not agreed("change it?"):
         raise Refused("nothing was changed", "the answer was not yes")
 
 

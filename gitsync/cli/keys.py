@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
 from gitsync import clock
 from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import Stores, opened, refuse_lost_clone
-from gitsync.cli.terminal import clean_line, note, print_json, say, table
+from gitsync.cli.terminal import agreed, clean_line, note, print_json, say, somebody_there, table
 from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_OK, GitsyncError, NotFound, Refused, UsageError
 from gitsync.signing import told
@@ -197,7 +196,7 @@ def _from_file(who: str, file: Path, stores: Stores) -> Line:
 def _ask(who: str, key: PublicKey, store: KeyStore) -> None:
     """Show the fingerprint and ask the person; without a terminal there is nobody who could have compared it."""
     row = next((row for row in store.rows() if row.machine == who and row.key == str(key)), None)
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not somebody_there():
         raise UsageError(
             f"nobody is asked whether {key.fingerprint} is the key of {who}",
             "this is no terminal",
@@ -209,6 +208,5 @@ def _ask(who: str, key: PublicKey, store: KeyStore) -> None:
     if row is not None and row.announced:
         note(f"it is announced by {row.announced}, a key of {who} that you trust")
     note(f"compare it with what that computer says itself: gitsync keys list, in its line {who} own")
-    print("trust it? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not agreed("trust it?"):
         raise Refused("not trusted", "the answer was not yes")

@@ -43,6 +43,17 @@ def _visible(match: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code > 0xFF else f"\\x{code:02x}"
 
 
+def somebody_there() -> bool:
+    """Say whether a person can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def agreed(question: str) -> bool:
+    """Ask a person; everything but yes is no."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def to_terminal() -> bool:
     """Say whether standard output is a person's terminal."""
     return sys.stdout.isatty()
