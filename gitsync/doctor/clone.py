@@ -8,7 +8,7 @@ from pathlib import Path
 from gitsync.config.settings import STATE_DIR, Settings
 from gitsync.doctor import kept
 from gitsync.doctor.ground import INCOMPLETE, Ground
-from gitsync.doctor.values import Check, Fix, first_line, ok
+from gitsync.doctor.values import Check, Fix, first_line, nothing, ok
 from gitsync.errors import GitsyncError
 from gitsync.git import looking
 from gitsync.git.repo import Mailbox
@@ -65,7 +65,7 @@ def unfinished(ground: Ground, init: Init) -> Iterator[Check]:
     fix = Fix(
         says="set what is half-finished aside" + (", and clone the mailbox again" if missing else ""),
         aside=tuple(aside),
-        act=init if missing else _nothing,
+        act=init if missing else nothing,
     )
     yield Check(
         name="clone",
@@ -77,10 +77,6 @@ def unfinished(ground: Ground, init: Init) -> Iterator[Check]:
         else "gitsync doctor --fix",
         fix=fix if usable and (aside or missing) else None,
     )
-
-
-def _nothing() -> None:
-    return None
 
 
 def checks(ground: Ground) -> Iterator[Check]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gitsync.config import places
@@ -15,8 +15,6 @@ from gitsync.doctor.values import Check, Fix, first_line, ok
 from gitsync.errors import ConfigError, GitsyncError
 from gitsync.git.repo import find_git_dir
 from gitsync.git.setup import exclude, find_repo
-
-_KEYS = "keys"
 
 
 def checks(ground: Ground) -> Iterator[Check]:
@@ -142,12 +140,7 @@ def _distrusted(ground: Ground, file: Path, error: ConfigError) -> Check:
     ]
     copy = copy_of(ground.entry.mailbox) if ground.entry is not None else None
     if wide and copy is not None and _same(file, copy):
-
-        def narrow() -> None:
-            for path in wide:
-                path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o077)
-
-        fix = Fix(says="take the right to write from everybody else", touches=tuple(wide), act=narrow)
+        fix = Fix(says="take the right to write from everybody else", touches=tuple(wide), act=lambda: _narrow(wide))
     remedy = error.remedy
     if wide and fix is None:
         remedy = f"look at it, others could have changed it; then: chmod -R go-rwx {file.parent}"
@@ -171,7 +164,8 @@ def _same(file: Path, copy: Path) -> bool:
 
 def modes(ground: Ground) -> Iterator[Check]:
     """Look at everything that only its owner may read."""
-    if ground.settings is None:
+    own = ground.settings
+    if own is None:
         return
     foreign: list[str] = []
     wide: list[Path] = []
@@ -193,7 +187,7 @@ def modes(ground: Ground) -> Iterator[Check]:
             state="fail",
             what=f"not everything here belongs to you (user {os.geteuid()}): {foreign[0]}",
             why="gitsync was run as another user once, perhaps with sudo, or you are not who set it up",
-            remedy=f"sudo chown -R $(id -un) {ground.settings.state_dir} {ground.settings.mailbox}",
+            remedy=f"sudo chown -R $(id -un) {own.state_dir} {own.mailbox}",
             more=tuple(foreign),
         )
     else:
@@ -201,12 +195,7 @@ def modes(ground: Ground) -> Iterator[Check]:
     if not wide:
         yield ok("modes", "what is private can be read by its owner only")
         return
-
-    def narrow() -> None:
-        for path in wide:
-            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o077)
-
-    secret = [path for path in wide if path.name == "token" or path.parent.name == _KEYS or path.name == _KEYS]
+    secret = [path for path in wide if path == own.token_file or own.keys_dir in (path, path.parent)]
     yield Check(
         name="modes",
         state="fail" if secret else "warn",
@@ -214,8 +203,13 @@ def modes(ground: Ground) -> Iterator[Check]:
         why="whoever has the token or a key may send in your name" if secret else "it holds messages and settings",
         remedy="gitsync doctor --fix" + ("; then `gitsync init` for a new token is wise" if secret else ""),
         more=tuple(f"{path}: {stat.filemode(path.lstat().st_mode)}" for path in wide),
-        fix=Fix(says="let only the owner read and write them", touches=tuple(wide), act=narrow),
+        fix=Fix(says="let only the owner read and write them", touches=tuple(wide), act=lambda: _narrow(wide)),
     )
+
+
+def _narrow(paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o077)
 
 
 def _private(ground: Ground) -> Iterator[Path]:
@@ -225,10 +219,9 @@ def _private(ground: Ground) -> Iterator[Path]:
     for store in (own.journal_file, own.ledger_file):
         yield from (Path(f"{store}{suffix}") for suffix in ("", "-wal", "-shm"))
     yield from (own.private_dir, copy_of(own.mailbox), own.clone_lock_file)
-    keys = own.private_dir / _KEYS
-    yield keys
+    yield own.keys_dir
     try:
-        yield from sorted(keys.iterdir())
+        yield from sorted(own.keys_dir.iterdir())
     except OSError:
         return
 

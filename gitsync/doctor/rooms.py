@@ -34,7 +34,7 @@ def keys(own: Settings) -> Iterator[Check]:
     """Say whether this machine can sign, and whose keys wait for a decision."""
     from gitsync.signing.store import KeyStore
 
-    store = KeyStore(own.private_dir / "keys", own.machine.id)
+    store = KeyStore(own.keys_dir, own.machine.id)
     try:
         mine = store.own()
         rows = store.rows()

@@ -12,8 +12,8 @@ State = Literal["ok", "warn", "fail"]
 _RANK: dict[State, int] = {"ok": 0, "warn": 1, "fail": 2}
 
 
-def _nothing() -> None:
-    return None
+def nothing() -> None:
+    """Change nothing: all there is to do is to take something out of the way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Fix:
     touches: tuple[Path, ...] = ()
     refs: tuple[str, ...] = ()
     lock: bool = False
-    act: Callable[[], None] = _nothing
+    act: Callable[[], None] = nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
