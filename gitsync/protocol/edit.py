@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import zip_longest
 
 from gitsync.protocol import receipts as receipt_lines
 from gitsync.protocol.blocks import BOM, Block, Free, Segment, ending, open_fence, parse, render
@@ -54,17 +53,18 @@ def closing(segments: tuple[Segment, ...]) -> bytes:
 def append_receipts(data: bytes | None, machine: str, receipts: Iterable[Receipt], sshsig: Sequence[str] = ()) -> bytes:
     """Put receipts at the end of a machine's file for a month, but for lines that are in it already, signed or not.
 
-    `sshsig` holds the signatures of the receipts in base64, in the same order; empty ones for none.
+    `sshsig` holds the signatures of the receipts in base64, in the same order; empty or missing ones for none.
     """
     if not data:
         data = f"# Receipts of {machine}\n\n".encode()
     elif not data.endswith(b"\n"):
         data += b"\n"
-    for receipt, signature in zip_longest(receipts, sshsig, fillvalue=""):
-        assert isinstance(receipt, Receipt)
+    signatures = iter(sshsig)
+    for receipt in receipts:
+        signature = next(signatures, "")
         text = receipt_lines.line(receipt)
         if not _has_receipt(data, text.encode("utf-8", "surrogateescape")):
-            data += f"{receipt_lines.signed_line(text, str(signature))}\n".encode("utf-8", "surrogateescape")
+            data += f"{receipt_lines.signed_line(text, signature)}\n".encode("utf-8", "surrogateescape")
     return data
 
 
