@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from gitsync.agents.spec import AgentSpec
+from gitsync.verifying import UNSIGNED, VERIFIED
 
 OutcomeKind = Literal["done", "failed", "refused", "waiting", "uncertain"]
 
@@ -36,11 +37,15 @@ class Delivery:
     in_reply_to: str | None = None
     key: str = ""
     attempt: int = 1
-    verified: bool = False
-    standing: str = "unsigned"
-    """What the signature of its sender is worth here (`gitsync.verifying`); `verified` says whether that is enough."""
+    standing: str = UNSIGNED
+    """What the signature of its sender is worth here (`gitsync.verifying`)."""
     history: tuple[Turn, ...] = ()
     """The thread before this message, oldest first; not part of the document."""
+
+    @property
+    def verified(self) -> bool:
+        """Whether it is known here that its sender wrote it."""
+        return self.standing == VERIFIED
 
     def json(self) -> dict[str, Any]:
         """Return the document, with the names that agents rely on."""

@@ -43,7 +43,6 @@ def delivery(
         in_reply_to=message.in_reply_to,
         key=idempotency_key(envelope, agent),
         attempt=attempt,
-        verified=envelope.verified,
         standing=envelope.standing,
         history=_history(message, f"{machine}/{agent}", thread, turns),
     )

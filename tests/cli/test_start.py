@@ -89,4 +89,4 @@ def test_a_wrong_call_leaves_no_log(tmp_path: Path) -> None:
 def test_what_is_written_twice_for_speed_is_the_same() -> None:
     assert parser.PRIORITIES == PRIORITIES
     assert hooking.GIT == scripts.GIT_HOOKS
-    assert set(hooking.CLAUDE) == set(claude.EVENTS)
+    assert set(hooking.AGENTS) == set(claude.EVENTS)
