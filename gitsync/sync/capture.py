@@ -250,6 +250,8 @@ class Capture:
         hasty, base = self._hasty(path, data)
         if not hasty:
             base = self._base(path, data, entry, own_commits)
+        elif base is not None and self._journal.bases(path)[:1] != [base]:
+            self._journal.add_bases([(path, base)])  # for what follows, too: who removes this file has not seen more
         if base == blob and blob is not None:
             captured.stale.add(path)
             return

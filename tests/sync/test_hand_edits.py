@@ -404,6 +404,22 @@ def test_i3_a_save_that_did_not_see_what_had_arrived_is_judged_alike_after_a_res
     assert sorted(two.read("notes.md").splitlines()) == [b"from two", b"top", b"typed at one"]
 
 
+def test_i3_who_removes_what_was_saved_unseen_removes_no_more(world: World) -> None:
+    one, two = pair(world)
+    one.write("notes.md", "top\n")
+    world.settle()
+    buffer = one.read("notes.md")
+    two.append("notes.md", "from two\n")
+    two.sync()
+    one.cycle()
+    one.write("notes.md", buffer + b"typed at one\n")
+    one.cycle()
+    (one.folder / "notes.md").unlink()
+    world.settle()
+    assert b"from two" in two.read("notes.md")
+    assert one.files() == two.files()
+
+
 def test_a_removed_file_with_an_open_message_comes_back(world: World) -> None:
     one, two = pair(world)
     ident = two.send("1")
