@@ -59,7 +59,8 @@ def of_bringer(mailbox: Mailbox, commit: Commit, path: str, data: bytes, block: 
 
     That is this commit, or, where it only put the boundaries around it, an earlier one. The text must have been one
     whole message there, alone of its kind on all the way from there: else a part of what somebody signed, or a second
-    copy of it, would pass for a message by them. Nor does a merge prove anything: it brings what others wrote.
+    copy of it, would pass for a message by them. Nor does a merge prove anything, here or on the way: it brings what
+    others wrote, and could begin anew at a commit whose text was adopted on the other side.
     """
     text = block.inner.strip()
     if not text:
@@ -72,7 +73,9 @@ def of_bringer(mailbox: Mailbox, commit: Commit, path: str, data: bytes, block: 
             break
         way.append(parent)
     brought = way[-1]
-    if not brought.signed or len(brought.parents) > 1 or (brought.parents and not mailbox.has(brought.parents[0])):
+    if not brought.signed or any(len(one.parents) > 1 for one in way):
+        return ""
+    if brought.parents and not mailbox.has(brought.parents[0]):
         return ""
     raw = mailbox.raw_commit(brought.sha)
     if not brought.parents and b"\nparent " in raw.partition(b"\n\n")[0]:
@@ -86,6 +89,22 @@ def of_bringer(mailbox: Mailbox, commit: Commit, path: str, data: bytes, block: 
             return ""
     found = of_commit(raw)
     return "" if found == ALTERED else found
+
+
+def beside(mailbox: Mailbox, names: Sequence[str]) -> frozenset[str]:
+    """Give those of these commits (parents first, the tip last) that do not stand in one line with all the others.
+
+    Only a merge makes such. Each of two lines could adopt the same signed text under an id of its own, and whoever
+    pushes can make a second line from any commit: so neither proves anything.
+    """
+    found = set()
+    open_ends = set(names[-1:])
+    for name in reversed(names):
+        if len(open_ends) > 1:
+            found.add(name)
+        open_ends.discard(name)
+        open_ends.update(mailbox.commit(name).parents or ("",))  # another root stays an open end
+    return frozenset(found)
 
 
 def _proved(text: str, namespace: str, payload: bytes) -> str:

@@ -148,6 +148,7 @@ class _Follower:
             book=self.book,
             settled=self.journal.settled,
             counted_then=self._counted_then,
+            names=names,
         )
         done = 0
         batch = Batch(head, head or "")

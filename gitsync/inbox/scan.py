@@ -8,7 +8,7 @@ from typing import cast
 
 from gitsync import clock
 from gitsync.git.repo import Change, Commit, Mailbox
-from gitsync.inbox.evidence import claimed, of_block, of_bringer, of_receipt
+from gitsync.inbox.evidence import beside, claimed, of_block, of_bringer, of_receipt
 from gitsync.inbox.header import IMPORTED, hear
 from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.values import Batch, KnownText, MachinePage, Row, Told, Trouble, message_key
@@ -37,10 +37,12 @@ class Scan:
         book: Book = Book(),  # noqa: B008 - a value
         settled: Callable[[Sequence[str]], set[str]] = lambda _idents: set(),
         counted_then: Callable[[Told, str], bool] = lambda _told, _commit: False,
+        names: Sequence[str] = (),
     ) -> None:
         """Take what is needed; `settled` gives those of some message ids that this machine's journal has settled.
 
-        `counted_then` says of a receipt in a commit whether it was read, and counted, before more was asked.
+        `counted_then` says of a receipt in a commit whether it was read, and counted, before more was asked. `names`
+        are all the commits to come, parents first.
         """
         self.mailbox = mailbox
         self.ledger = ledger
@@ -51,6 +53,8 @@ class Scan:
         self.book = book
         self.settled = settled
         self.counted_then = counted_then
+        self._names = names
+        self._lines: frozenset[str] | None = None
         self.machines = ledger.machines()
         self._trees: dict[str, str] = {}
 
@@ -281,7 +285,7 @@ class Scan:
         owner = place.sender or place.machine or ""
         evidence = of_block(block, owner, place.to or "")
         if evidence in ("", ALTERED):
-            evidence = of_bringer(self.mailbox, commit, path, data, block) or evidence
+            evidence = self._of_bringer(commit, path, data, block) or evidence
         machines = {address.partition("/")[0] for address in heard.message.to}
         broadcast = bool(machines & {"ALL", "ANY"}) and self.machine_id not in machines
         mine = (
@@ -310,6 +314,14 @@ class Scan:
             evidence=evidence,
             standing=self.book.judge(owner, evidence),
         )
+
+    def _of_bringer(self, commit: Commit, path: str, data: bytes, block: Block) -> str:
+        evidence = of_bringer(self.mailbox, commit, path, data, block)
+        if not evidence:
+            return ""
+        if self._lines is None:
+            self._lines = beside(self.mailbox, self._names)
+        return "" if commit.sha in self._lines else evidence
 
     def _withdraw(self, machine: str, named: Sequence[str], batch: Batch) -> None:
         """Note what the sender's own commit took back: it names the message, and no file it changed holds it now."""

@@ -151,6 +151,34 @@ def test_a_signed_merge_does_not_speak_for_what_others_brought(town: Town, jesse
     assert (standings(town), town.given()) == (["unsigned"], [])
 
 
+@pytest.mark.parametrize("there", ["at the merge", "on a second line", "on a second line that comes first"])
+def test_a_merge_brings_no_signed_text_back_under_another_id(town: Town, jesse: PrivateKey, there: str) -> None:
+    brought = town.by_hand(PATH, TEXT, jesse)
+    old = town.branch.tree
+    first = wrapped(town)
+    town.branch.commit({PATH: first}, "[2] wrapped")
+    town.act()
+    adopted, tree = town.branch.tip, town.branch.tree
+    again = wrapped(town)
+    if there == "at the merge":
+        town.branch.commit({PATH: again}, "merge", parents=[brought, adopted])
+    else:
+        side = town.branch.commit({PATH: again}, "[2] wrapped", parents=[brought], tree=old)
+        lines = [adopted, side] if there == "on a second line" else [side, adopted]
+        town.branch.commit({PATH: first + b"\n" + again}, "merge", parents=lines, tree=tree)
+    town.act()
+    assert standings(town) == ["verified", "unsigned"]
+    assert len(town.given()) == 1
+    later = OTHER.replace(b"Tell me how", b"Now tell me how")
+    town.by_hand(PATH, first + b"\n" + again + b"\n" + later, jesse)
+    town.branch.commit({PATH: first + b"\n" + again + b"\n" + wrapped(town, later)}, "[2] wrapped")
+    town.act()
+    assert standings(town)[-1] == "verified"
+    town.forget_ledger()
+    town.act()
+    assert len(town.given()) == 2
+
+
 def test_what_a_shallow_clone_begins_with_was_not_brought_by_its_first_commit(town: Town, jesse: PrivateKey) -> None:
     town.branch.commit({PATH: wrapped(town)}, "by an attacker")
     tip = town.by_hand("README.md", b"here\n", jesse)
