@@ -108,7 +108,7 @@ def decide(
     D5  its agent pulls                               waits in that agent's inbox
     D6  perhaps handed over by a lost journal (I7)    uncertain, unless the agent is idempotent
     D7  an automatic reply, the thread's budget used  held: two agents must not talk for ever
-    D8  its sender is not verified, as it must be     held, also before D2, D4 and D5; left to others when it is to ANY
+    D8  its sender is not verified, as it must be     held, also before D2 to D5; left to others when it is to ANY
     D9  to ANY, and said to be done elsewhere in a    left alone until a person lets it go: perhaps it is true (I2)
         way that does not count
     D10 otherwise                                     handed over
@@ -129,7 +129,10 @@ def decide(
         text=f"{message.subject}\n{message.body}",
     )
     if found.refused is not None:
-        return Leave(f"D3: {found.refused}") if envelope.claim else Settle(target, "refused", found.refused)
+        if envelope.claim:
+            return Leave(f"D3: {found.refused}")
+        # A refusal is final and signed: by an unsigned copy under the id of other work it would be made to end that.
+        return _doubted(envelope, target, settings) or Settle(target, "refused", found.refused)
     if not found.agents:
         if envelope.claim:
             return Leave("D4: nobody here takes it")

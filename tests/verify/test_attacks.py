@@ -455,6 +455,17 @@ def test_a_rule_for_one_agent_leaves_the_others_alone(town: Town) -> None:
     assert town.states(held) == ["held"]
 
 
+def test_no_machine_is_made_to_refuse_the_work_of_others_by_an_unsigned_copy(town: Town, one: PrivateKey) -> None:
+    work = town.send("1", "ANY", one)
+    copy = replace(work, to=("2/nobody",))
+    town.put(TO_ME, town.block(copy, None), "1", [(copy.id, "2")])
+    puller = AgentSpec(name="puller", kind="inbox")  # takes no work to ANY by itself
+    town.act(puller)
+    states = [intent.state for intent in town.journal.intents() if intent.agent == "nobody"]
+    assert states == ["held"]
+    assert "refused" not in [told.receipt.outcome for told in town.ledger.receipts(work.id, "1")]
+
+
 def test_by_default_whoever_can_push_speaks_as_anyone(town: Town) -> None:
     """The documents say so; nothing but the mark tells the agent."""
     town.rules = Rules()
