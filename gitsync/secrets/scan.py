@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from gitsync.secrets.rules import ASSIGNED, RULES, assigned, secret_of, span_of
 
@@ -45,17 +46,23 @@ class Secrets:
     def find(
         self, text: str | bytes, *, known: Collection[bytes | None] = (), passed: Collection[str] = ()
     ) -> list[Finding]:
-        """Give the secrets in a text that are in none of the `known` ones, nor let pass by their fingerprints."""
+        """Give the secrets in a text that are in none of the `known` ones, nor let pass by their fingerprints.
+
+        The first `MOST` of these: what is known must not hide what is new behind it.
+        """
         if not self.scan:
             return []
-        data = _bytes(text)
-        return [
+        data, old = _bytes(text), [before for before in known if before is not None]
+        found = scan(data, most=None)
+        pass_by = {*self.allow, *passed}
+        if len(found) > MOST:  # many: then looking for each in the whole of what was would take its square
+            pass_by.update(one.fingerprint for before in old for one in scan(before, most=None))
+        new = (
             one
-            for one in scan(data)
-            if one.fingerprint not in self.allow
-            and one.fingerprint not in passed
-            and not any(before is not None and data[one.start : one.end] in before for before in known)
-        ]
+            for one in found
+            if one.fingerprint not in pass_by and not any(data[one.start : one.end] in before for before in old)
+        )
+        return list(islice(new, MOST))
 
 
 def scan(text: str | bytes, *, most: int | None = MOST) -> list[Finding]:

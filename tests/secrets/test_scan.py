@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitsync.secrets.redact import redact
-from gitsync.secrets.scan import Secrets, fingerprint, mask, scan
+from gitsync.secrets.scan import MOST, Secrets, fingerprint, mask, scan
 from tests.secrets.samples import BENIGN, TOKENS, URLS, assigned, private_key
 
 
@@ -130,6 +130,19 @@ HOSTILE = (
     b"password=", b"password=a1b2c3d4e5f6g7 ", b"eyJ", b"eyJaaaaaaaaaa.", b"sk-", b"://a:", b"SKAC", b"-us", b"0" * 32,
     b"-----BEGIN PRIVATE KEY-----\n", b"Bearer ", b"token: ", b"secret:::::", b"a://:", b"xoxb-", b"SG.", b"AIza",
 )  # fmt: skip
+
+
+def test_what_is_known_hides_nothing_that_is_new_behind_it() -> None:
+    token = next(iter(TOKENS.values()))
+    known = "".join(f"password = '{number:05d}xQ7wE9rT'\n" for number in range(2 * MOST)).encode()
+    after = known + f"and {token}\n".encode()
+    (found,) = Secrets().find(after, known=(known,))
+    assert found.line == 2 * MOST + 1
+    marks = [one.fingerprint for one in scan(known, most=None)]
+    assert len(marks) == 2 * MOST
+    assert Secrets().find(after, passed=marks) == [found]
+    assert Secrets(allow=tuple(marks)).find(after) == [found]
+    assert len(Secrets().find(after)) == MOST
 
 
 @pytest.mark.parametrize("unit", HOSTILE, ids=repr)
