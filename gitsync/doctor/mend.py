@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from gitsync import clock
-from gitsync.config.places import write_private
+from gitsync.config.places import may_be_tracked, write_private
+from gitsync.config.settings import STATE_DIR
 from gitsync.doctor.ground import Ground
 from gitsync.doctor.values import Check, Fix
-from gitsync.errors import Conflict, GitsyncError, NotFound
+from gitsync.errors import Conflict, GitsyncError, NotFound, Refused
 from gitsync.git.repo import Mailbox
+from gitsync.git.setup import is_tracked
 from gitsync.sync.lock import CloneLock
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ def mend(ground: Ground, checks: Sequence[Check]) -> tuple[str | None, list[Mend
 def undo(ground: Ground, stamp: str) -> list[str]:
     """Put back what one run changed; return a line for each thing.
 
+    Refused where its list may have come with somebody's repository.
     NotFound for a name that no run has. Conflict, and nothing is put back, where something was changed since.
     """
     record = _find(ground, stamp)
@@ -123,7 +126,7 @@ def _places(ground: Ground) -> Iterator[Path]:
     if ground.common_dir is not None:
         yield ground.common_dir / "gitsync" / FOLDER
     if ground.root is not None:
-        yield ground.root / ".gitsync" / FOLDER
+        yield ground.root / STATE_DIR / FOLDER
 
 
 def _begin(ground: Ground) -> Record:
@@ -145,6 +148,7 @@ def _find(ground: Ground, stamp: str) -> Record:
     for place in _places(ground):
         folder = place / stamp
         if _STAMP.fullmatch(stamp) and (folder / LIST).exists():
+            _own(ground, place)
             try:
                 data = json.loads((folder / LIST).read_bytes())
                 return Record(folder, stamp, list(data["entries"]), data["undone"])
@@ -156,6 +160,20 @@ def _find(ground: Ground, stamp: str) -> Record:
         f"there are: {', '.join(known)}" if known else "nothing was mended here yet",
         near=known,
     )
+
+
+def _own(ground: Ground, place: Path) -> None:
+    """Refuse lists that a repository could have brought along: they would write files wherever they say."""
+    root = ground.root
+    if root is None or not place.is_relative_to(root / STATE_DIR):
+        return
+    why = ""
+    if ground.entry is None:
+        why = f"{root} was not set up by `gitsync init` here"
+    elif may_be_tracked(root) and is_tracked(root, STATE_DIR):
+        why = "git tracks it"
+    if why:
+        raise Refused(f"{place} is not used", f"{why}: it may have come with the repository", f"look into it: {place}")
 
 
 def _take_lock(ground: Ground, stack: contextlib.ExitStack) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -356,3 +357,31 @@ def test_the_persons_repository_is_left_alone(patient: Patient) -> None:
     document = patient.examine("--fix")
     assert len(document["fixes"]) == 5
     assert theirs() == before
+
+
+@pytest.mark.parametrize("set_up", [False, True], ids=["a clone", "a clone that was set up before"])
+def test_a_repository_brings_no_list_of_what_to_put_back(patient: Patient, tmp_path: Path, set_up: bool) -> None:
+    root = patient.computer.root if set_up else tmp_path / "somebodys"
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    stamp = "20260101T000000Z"
+    run = root / ".gitsync" / "doctor" / stamp
+    run.mkdir(parents=True)
+    (run / "0001").write_text("evil")
+    old = {"kind": "file", "mode": 0o600, "sha256": "0"}
+    entry = {
+        "name": "x",
+        "says": "x",
+        "lock": False,
+        "state": "planned",
+        "files": [{"path": str(victim), "old": old, "saved": "0001"}],
+        "refs": [],
+    }
+    (run / "manifest.json").write_text(json.dumps({"stamp": stamp, "undone": None, "entries": [entry]}))
+    if set_up:
+        run_git("add", "-f", ".gitsync/doctor", cwd=root)
+    else:
+        (root / ".gitsync" / "config.toml").write_text("")
+    refused = gitsync("doctor", "--undo", stamp, cwd=root)
+    assert (refused.code, "is not used" in refused.err) == (3, True), refused
+    assert victim.read_text() == "precious"
