@@ -124,6 +124,8 @@ def converse(fleet: Fleet, victim: Member, deed: str, draw: random.Random) -> bo
         victim.pid = None
     elif deed == "pause" and hit:
         assert waited(victim.stopped, 10), victim.words()
+    elif not hit:
+        victim.kill()  # the point may still be passed, when nobody is there to start it again
     elif victim.pid is not None:
         fleet.talk(draw, fleet.members, 2)
         waited(lambda: victim.ended() is not None, 0.3)  # some failures end a process that has just begun
