@@ -10,6 +10,7 @@ from typing import Any
 from gitsync.agents.base import Agent, Delivery, Outcome
 from gitsync.agents.claude.surroundings import Purse, Used
 from gitsync.agents.spec import AgentSpec
+from gitsync.agents.usage import stated_cost, tokens
 from gitsync.errors import GitsyncError
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Metered:
 
     async def _settle(self, number: int, outcome: Outcome) -> None:
         usage = outcome.usage or {}
-        cost, most = _cost(usage), self.spec.run_budget
+        cost, most = stated_cost(usage), self.spec.run_budget
         try:
             if cost is not None:
                 await self._purse.charge(number, _used(usage, cost, most))
@@ -84,26 +85,10 @@ class Metered:
         await self._agent.close()
 
 
-def _cost(usage: Mapping[str, Any]) -> int | None:
-    micros, usd = usage.get("cost_micros"), usage.get("cost_usd")
-    if isinstance(micros, int) and not isinstance(micros, bool):
-        return micros
-    if isinstance(usd, int | float) and not isinstance(usd, bool):
-        return round(usd * 1_000_000)
-    return None
-
-
 def _used(usage: Mapping[str, Any], cost: int, release: int) -> Used:
-    def count(name: str, other: str) -> int:
-        found = usage.get(name, usage.get(other))
-        return found if isinstance(found, int) and not isinstance(found, bool) else 0
-
     return Used(
         model=str(usage.get("model") or ""),
-        tokens_in=count("tokens_in", "input_tokens"),
-        tokens_out=count("tokens_out", "output_tokens"),
-        tokens_cached=count("tokens_cached", "cache_read_input_tokens"),
-        tokens_cache_write=count("tokens_cache_write", "cache_creation_input_tokens"),
+        **tokens(usage),
         cost_micros=cost,
         release=release,
     )

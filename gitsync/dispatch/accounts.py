@@ -13,15 +13,10 @@ from typing import Any
 
 from gitsync.agents.base import Outcome
 from gitsync.agents.prices import Price, cost
+from gitsync.agents.usage import TOKENS, stated_cost, tokens
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.runs import Run
 
-_TOKENS = {
-    "tokens_in": "input_tokens",
-    "tokens_out": "output_tokens",
-    "tokens_cached": "cache_read_input_tokens",
-    "tokens_cache_write": "cache_creation_input_tokens",
-}
 _DETAIL = ("why", "retries", "looked", "limits", "stop_reason")
 
 
@@ -47,8 +42,9 @@ def record(
         journal.finish_run(number, state, error_type=error, seconds=seconds, detail=detail)
         return
     journal.cut_runs(key, agent)
-    counts = {name: _count(usage.get(name, usage.get(other))) for name, other in _TOKENS.items()}
-    micros = _cost(usage, counts, prices)
+    counts, micros = tokens(usage), stated_cost(usage)
+    if micros is None:
+        micros = cost(str(usage.get("model") or ""), {TOKENS[name]: count for name, count in counts.items()}, prices)
     if not any(counts.values()) and not micros:
         return
     run = Run(
@@ -69,16 +65,3 @@ def record(
         tokens_cache_write=counts["tokens_cache_write"],
     )
     journal.add_run(run)
-
-
-def _cost(usage: Mapping[str, Any], counts: Mapping[str, int], prices: Mapping[str, Price] | None) -> int | None:
-    micros, usd = usage.get("cost_micros"), usage.get("cost_usd")
-    if isinstance(micros, int) and not isinstance(micros, bool):
-        return micros
-    if isinstance(usd, int | float) and not isinstance(usd, bool):
-        return round(usd * 1_000_000)
-    return cost(str(usage.get("model") or ""), {other: counts[name] for name, other in _TOKENS.items()}, prices)
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
