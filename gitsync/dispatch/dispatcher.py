@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from gitsync import clock
 from gitsync.agents.base import Agent
@@ -22,6 +21,7 @@ from gitsync.dispatch.lanes import Job, Lanes
 from gitsync.dispatch.quota import DAY, Quota
 from gitsync.dispatch.settings import DispatchSettings
 from gitsync.dispatch.standing import Standing
+from gitsync.dispatch.waits import Waits
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
 
@@ -76,11 +76,10 @@ class Dispatcher:
         self._lanes = Lanes(settings.ageing)
         daily = {name: spec.daily for name, spec in self._specs.items()}
         self._quota = Quota(settings.limits, daily, journal.handed_since(clock.unix() - DAY))
-        self._waits = {key: reason for key, (reason, _) in journal.waits().items()}
         self._standing = Standing(self._specs, self._lanes, self._quota)
-        self._journal = journal
         kinds = {name: spec.kind for name, spec in self._specs.items()}
         self._books = Books(journal, settings.machine.id, kinds, settings.prices)
+        self._waits = Waits(journal, self._quota, self._lanes, self._standing, self._books)
         self._claims = Claims(journal, ledger, settings, claim, release, changed)
         threads = Threads(journal, ledger)
         self._arrivals = Arrivals(self._books, self._claims, threads, self._specs, settings, self._soon, self._settled)
@@ -220,11 +219,9 @@ class Dispatcher:
                 self._lanes.add(job)
                 self._place(job)
         await self._claims.let_go(keys)
-        if self._waits:
-            waits = await asyncio.to_thread(self._journal.waits)
-            self._quota.passes = frozenset(key for key, (_, let_go) in waits.items() if let_go)
+        await self._waits.look()
         self._start()
-        await self._note_waits()
+        await self._waits.note()
 
     def _unknown(self, arrived: Sequence[Envelope]) -> list[Envelope]:
         """Choose what is to be looked at: not what has a job, nor what came to its end while the list was made.
@@ -268,7 +265,7 @@ class Dispatcher:
         self._standing.look()
         self._move()
         now = clock.unix()
-        for job, agent in self._let_go():
+        for job, agent in self._waits.let_go():
             self._begin(job, agent, now)
         for job, agent in self._lanes.startable(self._standing, now):
             self._begin(job, agent, now)
@@ -284,39 +281,6 @@ class Dispatcher:
         task = asyncio.create_task(self._run(job), name=f"deliver {job.envelope.message.id} to {agent}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _let_go(self) -> Iterator[tuple[Job, str]]:
-        """Choose among what a person let go: it waits for room, and for no limit (Q4)."""
-        for key in sorted(self._quota.passes):
-            for job in [job for job in self._lanes.of(key) if not job.running]:
-                names = (job.agent,) if job.bound else job.choices
-                loads = {name: replace(self._standing.load(name), spent="") for name in names}
-                agent = choose([name for name in names if loads[name].room], loads)
-                if agent is not None:
-                    yield job, agent
-
-    async def _note_waits(self) -> None:
-        """Keep in the journal what a limit keeps waiting, and why: mostly nothing."""
-        found: dict[str, str] = {}
-        if self._quota.bounds:
-            now = clock.unix()
-            for job in self._lanes:
-                reason = "" if job.running or job.envelope.key in self._quota.passes else self._waits_for(job, now)
-                if reason:
-                    found[job.envelope.key] = reason
-        news = {key: reason for key, reason in found.items() if self._waits.get(key) != reason}
-        over = self._waits.keys() - found.keys() - self._quota.passes
-        over |= {key for key in self._quota.passes if not self._lanes.of(key)}
-        if news or over:
-            await self._books.note_waits(news, over)
-        self._waits = {**found, **{key: self._waits.get(key, "") for key in self._quota.passes - over}}
-
-    def _waits_for(self, job: Job, now: float) -> str:
-        if job.attempt == 1 and (reason := self._quota.reason(job.envelope.sender, now)):
-            return reason
-        names = (job.agent,) if job.bound else job.choices
-        spent = [self._quota.used_up(name, now) for name in names]
-        return spent[0] if spent and all(spent) else ""
 
     def _move(self) -> None:
         """Let what waits for one of several stand elsewhere, where an agent became unable or able."""
