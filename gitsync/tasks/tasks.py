@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,20 +14,17 @@ from gitsync.ledger.ledger import Ledger
 from gitsync.ledger.tasks import ENDED, STATES, PartRow, TaskRow
 from gitsync.ledger.values import Intent
 from gitsync.protocol.identity import Machine
-from gitsync.protocol.message import PRIORITIES
 from gitsync.routing import INBOX, Route
 from gitsync.tasks.asks import Envelope, ask_of
 from gitsync.tasks.document import brief, full
 from gitsync.tasks.elsewhere import offered
 from gitsync.tasks.keeping import Fleet
+from gitsync.tasks.new import new_task
 from gitsync.tasks.papers import origin, told
 from gitsync.tasks.states import CANCELLED, DEADLINE, GIVEN_UP, come_again
 from gitsync.tasks.steps import Step
 from gitsync.tasks.values import GENERAL, TAKER, Event, Json, Rules, TaskAsk, TaskSettings
 from gitsync.verifying import holds_back, objection, strictest
-
-MAX_CONTENT = 1024 * 1024
-"""Bytes; as much as a message holds."""
 
 TICK = 1.0
 """Seconds between two looks while a task is open."""
@@ -43,8 +39,6 @@ SEND_ON_AFTER = 30.0
 PRUNE_EVERY = 3600.0
 
 _SHORTEST = 4
-_LONGEST_TYPE = 64
-_TYPE = re.compile(rf"[^\s\x00-\x1f\x7f-\x9f]{{1,{_LONGEST_TYPE}}}")
 
 
 class Tasks:
@@ -110,7 +104,7 @@ class Tasks:
         if ask.sender and ask.sender not in names:
             raise NotFound(f"no agent {ask.sender!r} on this computer", _choices(names), near=_near(ask.sender, names))
         sender = f"{self._machine}/{ask.sender}" if ask.sender else self._machine
-        task = self._new(ask, sender)
+        task = new_task(ask, sender, self._machine, self._settings)
         if task.to_agent and task.to_agent not in names:
             raise NotFound(f"no agent {ask.to!r} on this computer", _choices(names), near=_near(task.to_agent, names))
         with self._step() as step:
@@ -140,7 +134,8 @@ class Tasks:
             return
         self._make_room()
         try:
-            task = self._new(ask_of(envelope.message, envelope.agents, self._types()), envelope.message.sender)
+            ask = ask_of(envelope.message, envelope.agents, self._types())
+            task = new_task(ask, envelope.message.sender, self._machine, self._settings)
         except UsageError as error:
             self._decide(step, envelope, "refused", " ".join(part for part in (error.what, error.why) if part))
             return
@@ -185,41 +180,6 @@ class Tasks:
         else:
             self._journal.begin(_intent(envelope, state, reason), ops=ops)
         step.remote |= bool(ops)
-
-    def _new(self, ask: TaskAsk, sender: str) -> TaskRow:
-        kind = ask.type.strip() or GENERAL
-        if _TYPE.fullmatch(kind) is None:
-            raise UsageError(f"{ask.type!r} is no type of task", f"one word of at most {_LONGEST_TYPE} characters")
-        if ask.priority not in PRIORITIES:
-            raise UsageError(f"no priority {ask.priority!r}", remedy=f"one of: {', '.join(PRIORITIES)}")
-        if ask.deadline is not None and not 0 < ask.deadline < 1e9:
-            raise UsageError(f"the deadline {ask.deadline!r} is no time from now", "more than 0 seconds")
-        if ask.retries is not None and not 0 <= ask.retries <= 100:
-            raise UsageError(f"{ask.retries} retries cannot be", "a number from 0 to 100")
-        size = len(ask.content.encode("utf-8", "surrogatepass"))
-        if size > MAX_CONTENT:
-            raise UsageError(
-                f"the content has {size} bytes",
-                f"a task holds at most {MAX_CONTENT}",
-                "put it in a file and say where it is",
-            )
-        if not (ask.content.strip() or ask.subject.strip() or kind != GENERAL):
-            raise UsageError("there is nothing to do", "type, subject and content say nothing")
-        now = clock.unix()
-        deadline = ask.deadline if ask.deadline is not None else self._settings.deadline
-        first = next((line.strip() for line in ask.content.splitlines() if line.strip()), kind)
-        return TaskRow(
-            id=clock.new_id(),
-            type=kind,
-            subject=" ".join((ask.subject or first).split())[:120],
-            content=ask.content,
-            priority=ask.priority,
-            sender=sender,
-            created=clock.stamp(now),
-            to_agent=(ask.to or "").removeprefix("self/").removeprefix(f"{self._machine}/"),
-            deadline=None if deadline is None else now + deadline,
-            retries=ask.retries if ask.retries is not None else self._settings.retries,
-        )
 
     def _make_room(self) -> None:
         """Raise Busy where the queue is full."""

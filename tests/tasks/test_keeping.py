@@ -11,8 +11,7 @@ import pytest
 
 from gitsync import clock
 from gitsync.errors import EXIT_TRY_LATER, Busy, Conflict, NotFound, Refused, UsageError
-from gitsync.ledger import folder, intents, queue
-from gitsync.ledger.journal import Journal
+from gitsync.ledger.journal import MIGRATIONS, Journal
 from gitsync.routing import Policy
 from gitsync.tasks.values import TaskAsk
 from tests.tasks.bench import Bench, Worker
@@ -197,7 +196,7 @@ def test_tasks_are_there_after_a_restart(bench: Make) -> None:
 def test_a_journal_of_before_there_were_tasks_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
     with sqlite3.connect(path) as conn:
-        conn.executescript(queue.SCHEMA + folder.SCHEMA + intents.SCHEMA)
+        conn.executescript(MIGRATIONS[0])
         conn.execute(
             "INSERT INTO locals (id, thread, block, created) VALUES (?, 'T', ?, ?)",
             ("01JD3WQ8Z6T4K9V2M5N7P0R3S8", b"", clock.stamp()),
