@@ -72,14 +72,7 @@ def test_2_killed_before_it_was_noted_that_an_edited_file_was_passed_over(world:
     two.sync()
     one.append("NOTES.md", "typed at one\n")
 
-    def die(point: str) -> None:
-        if point == "6-ref":
-            raise SystemExit
-
-    one.fault = die
-    with pytest.raises(SystemExit):
-        one.cycle()
-    one.fault = nothing
+    one.die_at("6-ref")
     one.restart()
     one.cycle()
     world.settle()
@@ -117,14 +110,7 @@ def test_2_killed_between_index_and_branch_while_more_arrives(world: World) -> N
     two.append("README.md", "first of two\n")
     two.sync()
 
-    def die(point: str) -> None:
-        if point == "6-index":
-            raise SystemExit
-
-    one.fault = die
-    with pytest.raises(SystemExit):
-        one.cycle()
-    one.fault = nothing
+    one.die_at("6-index")
     two.append("README.md", "second of two\n")
     two.sync()
     one.restart()
@@ -141,17 +127,29 @@ def test_2_killed_between_index_and_branch_what_a_person_staged_stays(world: Wor
     one.git("add", "staged.md")
     one.write("staged.md", "by hand, and more\n")
 
-    def die(point: str) -> None:
-        if point == "6-index":
-            raise SystemExit
-
-    one.fault = die
-    with pytest.raises(SystemExit):
-        one.cycle()
-    one.fault = nothing
+    one.die_at("6-index")
     two.append("README.md", "more of two\n")
     two.sync()
     one.restart()
     one.cycle()
     assert one.git("show", ":staged.md") == "by hand\n"
     world.settle()
+
+
+def test_2_killed_between_index_and_branch_what_a_person_staged_is_committed_with_what_arrived(world: World) -> None:
+    one, two = pair(world)
+    one.write("NOTES.md", "mine\n")
+    one.git("add", "NOTES.md")
+    two.send("1", "first")
+    two.sync()
+    one.die_at("6-index")
+    two.send("1", "second")
+    two.sync()
+    one.restart()
+    one.cycle()
+    staged = one.git("diff", "--cached", "--name-only", "HEAD").split()
+    assert staged in ([], ["NOTES.md"])
+    one.git("commit", "-q", "--allow-empty", "-m", "by hand")
+    world.settle()
+    assert world.remote.read("NOTES.md") == b"mine\n"
+    assert world.remote.read("messages/2_TO_1.md").count(b"<!-- msg ") == 2

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from gitsync import clock
 from gitsync.git.repo import Mailbox
 from gitsync.ledger.journal import Journal
@@ -95,6 +97,18 @@ class Computer:
     def cycle(self, **request: bool) -> CycleResult:
         """Run one cycle."""
         return self.engine.cycle(Request(**request))
+
+    def die_at(self, point: str) -> None:
+        """Run a cycle that is cut off at a point, as when the process is killed there."""
+
+        def die(passed: str) -> None:
+            if passed == point:
+                raise SystemExit
+
+        self.fault = die
+        with pytest.raises(SystemExit):
+            self.cycle()
+        self.fault = nothing
 
     def sync(self, **request: bool) -> CycleResult:
         """Run one cycle as `gitsync sync` does, and insist that it went well."""
