@@ -19,8 +19,8 @@ from gitsync.dispatch.faults import FaultPoint, nothing
 from gitsync.dispatch.handover import Handover
 from gitsync.dispatch.lanes import Job, Lanes
 from gitsync.dispatch.quota import DAY, Quota
+from gitsync.dispatch.readiness import Readiness
 from gitsync.dispatch.settings import DispatchSettings
-from gitsync.dispatch.standing import Standing
 from gitsync.dispatch.waits import Waits
 from gitsync.ledger.journal import Journal
 from gitsync.ledger.ledger import Ledger
@@ -76,10 +76,10 @@ class Dispatcher:
         self._lanes = Lanes(settings.ageing)
         daily = {name: spec.daily for name, spec in self._specs.items()}
         self._quota = Quota(settings.limits, daily, journal.handed_since(clock.unix() - DAY))
-        self._standing = Standing(self._specs, self._lanes, self._quota)
+        self._readiness = Readiness(self._specs, self._lanes, self._quota)
         kinds = {name: spec.kind for name, spec in self._specs.items()}
         self._books = Books(journal, settings.machine.id, kinds, settings.prices)
-        self._waits = Waits(journal, self._quota, self._lanes, self._standing, self._books)
+        self._waits = Waits(journal, self._quota, self._lanes, self._readiness, self._books)
         self._claims = Claims(journal, ledger, settings, claim, release, changed)
         threads = Threads(journal, ledger)
         self._arrivals = Arrivals(self._books, self._claims, threads, self._specs, settings, self._soon, self._settled)
@@ -87,7 +87,7 @@ class Dispatcher:
             self._agents,
             settings,
             self._lanes,
-            self._standing,
+            self._readiness,
             self._books,
             threads,
             self._teller,
@@ -159,21 +159,21 @@ class Dispatcher:
     @property
     def health(self) -> dict[str, tuple[str, str]]:
         """State of each agent and a word about it, as its owner last asked; who is down gets nothing new."""
-        return self._standing.health
+        return self._readiness.health
 
     @health.setter
     def health(self, health: dict[str, tuple[str, str]]) -> None:
-        self._standing.health = health
+        self._readiness.health = health
         self._kick()
 
     @property
     def draining(self) -> set[str]:
         """Agents that get nothing new and finish what they have; call `consider` after changing it in place."""
-        return self._standing.draining
+        return self._readiness.draining
 
     @draining.setter
     def draining(self, names: set[str]) -> None:
-        self._standing.draining = names
+        self._readiness.draining = names
         self._kick()
 
     def busy(self) -> dict[str, int]:
@@ -182,11 +182,11 @@ class Dispatcher:
 
     def loads(self) -> dict[str, Load]:
         """Return how each agent stands."""
-        return {name: self._standing.load(name) for name in self._agents}
+        return {name: self._readiness.load(name) for name in self._agents}
 
     def prefer(self, names: Sequence[str]) -> str | None:
         """Choose the agent that would get a message now; None when none of them can take it."""
-        return choose(names, {name: self._standing.load(name) for name in names if name in self._agents})
+        return choose(names, {name: self._readiness.load(name) for name in names if name in self._agents})
 
     def running(self) -> dict[str, list[Running]]:
         """Return what each agent has in its hands, oldest first."""
@@ -255,19 +255,19 @@ class Dispatcher:
         if agent:
             self._teller.tell("assigned", job, state="queued")
         else:
-            why = ", ".join(f"{name}: {self._standing.obstacle(name)}" for name in job.choices)
+            why = ", ".join(f"{name}: {self._readiness.obstacle(name)}" for name in job.choices)
             self._teller.tell("unassigned", job, reason=why)
 
     def _start(self) -> None:
         self._kicked = False
         if self._closing or not self._allowed():
             return
-        self._standing.look()
+        self._readiness.look()
         self._move()
         now = clock.unix()
         for job, agent in self._waits.let_go():
             self._begin(job, agent, now)
-        for job, agent in self._lanes.startable(self._standing, now):
+        for job, agent in self._lanes.startable(self._readiness, now):
             self._begin(job, agent, now)
         self._set_timer(now)
 
@@ -276,7 +276,7 @@ class Dispatcher:
             self._lanes.stand(job, agent)
             self._teller.tell("assigned", job, state="queued")
         self._lanes.begin(job, agent, now)
-        self._standing.begin(job)
+        self._readiness.begin(job)
         self._quota.begin(job.envelope.sender, agent, now, first=job.attempt == 1)
         task = asyncio.create_task(self._run(job), name=f"deliver {job.envelope.message.id} to {agent}")
         self._tasks.add(task)
@@ -285,7 +285,7 @@ class Dispatcher:
     def _move(self) -> None:
         """Let what waits for one of several stand elsewhere, where an agent became unable or able."""
         names = {name for choices in self._lanes.pools() for name in choices}
-        able = frozenset(name for name in names if not self._standing.obstacle(name))
+        able = frozenset(name for name in names if not self._readiness.obstacle(name))
         if able == self._able:
             return
         self._able = able
@@ -294,7 +294,7 @@ class Dispatcher:
                 self._place(job)
 
     def _set_timer(self, now: float) -> None:
-        paused, closed = self._lanes.next_wake(now), self._standing.next_wake()
+        paused, closed = self._lanes.next_wake(now), self._readiness.next_wake()
         pauses = [
             None if paused is None else paused - now,
             None if closed is None or not self._lanes.waiting() else closed - clock.monotonic(),

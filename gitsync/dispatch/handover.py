@@ -17,8 +17,8 @@ from gitsync.dispatch.events import Teller
 from gitsync.dispatch.faults import DURING, FaultPoint, nothing
 from gitsync.dispatch.lanes import Job, Lanes
 from gitsync.dispatch.papers import delivery
+from gitsync.dispatch.readiness import Readiness
 from gitsync.dispatch.settings import DispatchSettings
-from gitsync.dispatch.standing import Standing
 from gitsync.errors import GitsyncError
 from gitsync.ledger.values import Intent
 from gitsync.protocol.message import Message
@@ -50,7 +50,7 @@ class Handover:
         agents: Mapping[str, Agent],
         settings: DispatchSettings,
         lanes: Lanes,
-        standing: Standing,
+        readiness: Readiness,
         books: Books,
         threads: Threads,
         teller: Teller,
@@ -63,7 +63,7 @@ class Handover:
         self._agents = agents
         self._settings = settings
         self._lanes = lanes
-        self._standing = standing
+        self._readiness = readiness
         self._books = books
         self._threads = threads
         self._teller = teller
@@ -79,7 +79,7 @@ class Handover:
             if job.envelope.claim and job.attempt == 1:
                 ours = await self._still_ours(job)
                 if not ours:
-                    self._standing.end(job, None)
+                    self._readiness.end(job, None)
                     return End(self._drop(job).over, begun=False) if ours is False else self._later(job)
             # Only a model is given the thread, and a coding agent; the others find it with `gitsync thread`.
             talks = self._agents[job.agent].kind == "claude" or self._agents[job.agent].spec.recipe
@@ -87,7 +87,7 @@ class Handover:
             self._fault("7-chosen")
             stage = "begun"
             if not await self._books.begin(job, idempotent=self._agents[job.agent].spec.idempotent):
-                self._standing.end(job, None)
+                self._readiness.end(job, None)
                 return End(self._drop(job).over, begun=False)
             self._teller.tell("begun", job, state="started")
             machine, turns = self._settings.machine.id, self._settings.history_turns
@@ -114,7 +114,7 @@ class Handover:
             # Mostly that the journal could not be written, which comes first: then nothing was handed over. Where
             # something was, the journal says so, and it is not done again.
             log.exception("message %s could not be handed over", job.envelope.message.id)
-            self._standing.end(job, None)
+            self._readiness.end(job, None)
             return await self._broken(job, stage)
 
     async def _call(self, agent: str, given: Delivery) -> Outcome:
@@ -148,13 +148,13 @@ class Handover:
 
     async def _conclude(self, job: Job, outcome: Outcome, seconds: float) -> End:
         agent, spec = job.agent, self._agents[job.agent].spec
-        if self._standing.end(job, outcome, seconds):
+        if self._readiness.end(job, outcome, seconds):
             self._tell_failed(agent)
         untouched = outcome.kind == "failed" and not outcome.started
         if outcome.until is not None and untouched:
             # A limit that yields by itself: no try is used up, and everything for this agent waits for it. Only this
             # process knows that, so that a restart with other settings asks anew.
-            self._standing.hold(agent, outcome.until, outcome.reason)
+            self._readiness.hold(agent, outcome.until, outcome.reason)
             job.tries[agent] = min(job.tries[agent], spec.attempts - 1) - 1
         if untouched or (spec.idempotent and outcome.kind in ("failed", "uncertain")):
             job.tries[agent] += 1
@@ -191,7 +191,7 @@ class Handover:
 
     async def _cut_off(self, job: Job, stage: str) -> None:
         """Write down a hand-over that was ended by `drain`: honest about what can be known."""
-        self._standing.end(job, None)
+        self._readiness.end(job, None)
         self._lanes.drop(job)
         if stage not in ("before", "told"):
             await self._give_up(job, stage, "gitsync was stopped in the middle of it")

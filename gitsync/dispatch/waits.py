@@ -11,18 +11,18 @@ from gitsync.balancing import choose
 from gitsync.dispatch.books import Books
 from gitsync.dispatch.lanes import Job, Lanes
 from gitsync.dispatch.quota import Quota
-from gitsync.dispatch.standing import Standing
+from gitsync.dispatch.readiness import Readiness
 from gitsync.ledger.journal import Journal
 
 
 class Waits:
     """Know why messages wait for a limit, as the journal has it."""
 
-    def __init__(self, journal: Journal, quota: Quota, lanes: Lanes, standing: Standing, books: Books) -> None:
+    def __init__(self, journal: Journal, quota: Quota, lanes: Lanes, readiness: Readiness, books: Books) -> None:
         self._journal = journal
         self._quota = quota
         self._lanes = lanes
-        self._standing = standing
+        self._readiness = readiness
         self._books = books
         self._known = {key: reason for key, (reason, _) in journal.waits().items()}
 
@@ -37,7 +37,7 @@ class Waits:
         for key in sorted(self._quota.passes):
             for job in [job for job in self._lanes.of(key) if not job.running]:
                 names = (job.agent,) if job.bound else job.choices
-                loads = {name: replace(self._standing.load(name), spent="") for name in names}
+                loads = {name: replace(self._readiness.load(name), spent="") for name in names}
                 agent = choose([name for name in names if loads[name].room], loads)
                 if agent is not None:
                     yield job, agent

@@ -12,7 +12,7 @@ from gitsync.dispatch.lanes import Job, Lanes
 from gitsync.dispatch.quota import Quota
 
 
-class Standing:
+class Readiness:
     """Keep what decides who gets the next message; time is the monotonic clock.
 
     An agent that is said to be down gets nothing new. A message that is bound to it is tried all the same once in its
