@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitsync.protocol.address import parse_address
 from gitsync.protocol.blocks import Block
@@ -21,6 +21,7 @@ _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _FIELD = re.compile(
     r"(?!(?i:from|to|date|priority|type|thread|in-reply-to|subject)$)[A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*"
 )
+_CR = re.compile(rb"(?<![ \t\r])[ \t]*\r[ \t\r]*(?=\n|\Z)")
 _AGENT = re.compile(r"[^\s/,;&|\x00-\x1f\x7f]{1,64}")
 
 
@@ -40,6 +41,7 @@ def hear(block: Block, ident: str, path: str, place: Place, commit_date: str, ma
     Sender and recipient are the path's (PROTOCOL 1); the header adds agents. `machines` are the ids known so far: a
     From that names another one of them is a forgery, a name that is no machine is not.
     """
+    block = _as_signed(block)
     try:
         strict = read(block.raw)
     except ValueError:
@@ -86,6 +88,16 @@ def forged(raw: str | None, owner: str, machines: Collection[str]) -> str:
 def one_line(value: str) -> str:
     """Put a header's value on one line."""
     return " ".join("".join(char if char.isprintable() else " " for char in value).split())
+
+
+def _as_signed(block: Block) -> Block:
+    """Take the line ends that no signature sees (PROTOCOL 9) for one each, so that what is read is what was signed.
+
+    A second `\\r` would be an empty line to the reader: it could end a header, and make the fields below it text.
+    """
+    if b"\r" not in block.raw:
+        return block
+    return replace(block, raw=_CR.sub(b"", block.raw), inner=_CR.sub(b"", block.inner))
 
 
 def _found(block: Block, path: str) -> Found | None:

@@ -466,6 +466,16 @@ def test_no_machine_is_made_to_refuse_the_work_of_others_by_an_unsigned_copy(tow
     assert "refused" not in [told.receipt.outcome for told in town.ledger.receipts(work.id, "1")]
 
 
+@pytest.mark.parametrize("blank", [b"\r\r", b" \r \r", b"\r\t\r "], ids=repr)
+def test_line_ends_that_no_signature_sees_end_no_header(town: Town, one: PrivateKey, blank: bytes) -> None:
+    message = town.branch.message("1", "2/worker", body="and that", fields=(("Auto", "replied"),))
+    block = town.block(message, one)
+    town.put(TO_ME, block.replace(b"\n- **", blank + b"\n- **"), "1", [(message.id, "2")])
+    town.act()
+    (row,) = town.ledger.newest()
+    assert (row.standing, row.message.fields, row.message.body) == ("verified", message.fields, message.body)
+
+
 def test_by_default_whoever_can_push_speaks_as_anyone(town: Town) -> None:
     """The documents say so; nothing but the mark tells the agent."""
     town.rules = Rules()
