@@ -438,7 +438,7 @@ def test_i3_who_removes_a_file_in_the_moment_after_an_arrival_has_not_seen_it(wo
     world.settle()
     assert ("notes/a.md" in two.files()) is not later
     if not later:
-        assert two.read("notes/a.md") == b"from two\n"
+        assert two.read("notes/a.md") == b"top\nfrom two\n"  # removed here, changed there: the change stays
     assert one.files() == two.files()
 
 
