@@ -378,6 +378,8 @@ class Township:
         after = checker.read_branch(self.remote)
         for message in self.sent.values():
             message.settled = ()  # the receipts may be among what is taken back
+            has = {machine for machine, _, _ in before.receipts.get(message.id, ())}
+            message.reach = tuple(place for place in message.reach if place not in has and not (place == "*" and has))
         for ident in before.ever - after.ever:
             if ident in self.sent:
                 message = self.sent[ident]
