@@ -18,14 +18,12 @@ from gitsync.git.repo import Mailbox
 from gitsync.inbox import Envelope, Ingest, candidates, ingest
 from gitsync.inbox.evidence import of_commit
 from gitsync.inbox.trust import Trust
-from gitsync.ledger.journal import Journal
-from gitsync.ledger.ledger import Ledger
 from gitsync.page import AgentStates, Page
 from gitsync.protocol.paths import valid_id
 from gitsync.protocol.status import Status
 from gitsync.signing import told
 from gitsync.signing.signer import Signer
-from gitsync.signing.store import KeyStore
+from gitsync.stores import open_journal, open_keys, open_ledger
 from gitsync.sync.values import CycleResult, Facts
 from gitsync.tasks.asks import asks
 from gitsync.verifying import Book, holds_back
@@ -49,12 +47,10 @@ class Opened:
         sync = settings.sync
         self.settings = settings
         self.fault = fault()
-        self.journal = Journal(settings.journal_file, fault=self.fault)
-        self.journal.secrets = settings.secrets
-        self.keys = KeyStore(settings.keys_dir, settings.machine.id)
-        self.signer = self.journal.signer = Signer(self.keys)
-        self.ledger = Ledger(settings.ledger_file, fault=self.fault)
-        self.ledger.rules = settings.verification
+        self.keys = open_keys(settings)
+        self.signer = Signer(self.keys)
+        self.journal = open_journal(settings, self.signer, fault=self.fault)
+        self.ledger = open_ledger(settings, fault=self.fault)
         self.mailbox = Mailbox(settings.mailbox, sync.branch, sync.remote, network_timeout=sync.network_timeout)
         self.seen: dict[str, str] = {}
         """The last sign of life of each machine by its ref; other threads may read it."""

@@ -28,7 +28,7 @@ from gitsync.machine import Opened, open_machine
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.paths import status_path
 from gitsync.protocol.status import read_status
-from gitsync.signing.store import KeyStore
+from gitsync.stores import open_keys
 from gitsync.sync.lock import CloneLock
 from gitsync.sync.presence import binding, read_beat
 from gitsync.sync.values import CycleResult, Request
@@ -307,8 +307,7 @@ def _write_token(root: Path) -> None:
 
 def _key(settings: Settings) -> str:
     """Make the key that signs what this computer writes, where there is none; return its fingerprint."""
-    store = KeyStore(settings.keys_dir, settings.machine.id)
-    return store.create(clock.entropy(36), clock.stamp()).fingerprint
+    return open_keys(settings).create(clock.entropy(36), clock.stamp()).fingerprint
 
 
 def _first_cycle(settings: Settings, *, take_over: bool) -> tuple[str, tuple[str, ...], tuple[str, ...]]:

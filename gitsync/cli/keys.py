@@ -9,12 +9,12 @@ from gitsync import clock
 from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import Stores, opened, refuse_lost_clone
 from gitsync.cli.terminal import agreed, clean_line, note, print_json, say, somebody_there, table
-from gitsync.config.settings import Settings
 from gitsync.errors import EXIT_OK, GitsyncError, NotFound, Refused, UsageError
 from gitsync.signing import told
 from gitsync.signing.keys import KINDS, PublicKey, parse_public
 from gitsync.signing.signers import MACHINE, PERSON, Line, new_line, parse_line, valid_principal
 from gitsync.signing.store import KeyStore, Row
+from gitsync.stores import open_keys
 
 LONGEST = 64 * 1024
 """Bytes that are read of a file with a key."""
@@ -24,7 +24,7 @@ def init(args: Namespace) -> int:
     """Give a computer that was set up before there were keys its own; safe to repeat."""
     settings = own_settings(args)
     refuse_lost_clone(settings)
-    store = store_of(settings)
+    store = open_keys(settings)
     there = store.own() is not None
     key = store.create(clock.entropy(36), clock.stamp())
     say(f"the key of this computer {'is' if there else 'is new:'} {key.fingerprint}")
@@ -97,7 +97,7 @@ def rotate(args: Namespace) -> int:
     """Replace the key of this computer; the old one announces the new one."""
     settings = own_settings(args)
     refuse_lost_clone(settings)
-    old, new = store_of(settings).rotate(clock.entropy(36), clock.stamp())
+    old, new = open_keys(settings).rotate(clock.entropy(36), clock.stamp())
     say(f"the key of this computer is {new.fingerprint}")
     note(f"what {old.fingerprint} signed stays valid; where that key was stolen: gitsync keys revoke {old.fingerprint}")
     note(f"the other computers trust the new one after: gitsync keys trust {settings.machine.id}")
@@ -105,14 +105,9 @@ def rotate(args: Namespace) -> int:
     return EXIT_OK
 
 
-def store_of(settings: Settings) -> KeyStore:
-    """Open the keys of a computer."""
-    return KeyStore(settings.keys_dir, settings.machine.id)
-
-
 def _fresh(stores: Stores) -> KeyStore:
     """Open the keys with all that the pages show by now in the book."""
-    store = store_of(stores.settings)
+    store = open_keys(stores.settings)
     told.note_pages(store, [(page.id, page.data) for page in stores.ledger.statuses()], clock.stamp())
     return store
 

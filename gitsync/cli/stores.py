@@ -56,17 +56,12 @@ def opened(args: Namespace, *, fresh: bool = True) -> Iterator[Stores]:
     client = connect(settings)
     if client is None and fresh:
         _refresh(settings)
-    from gitsync.ledger.journal import Journal
-    from gitsync.ledger.ledger import Ledger
     from gitsync.signing.signer import Signer
-    from gitsync.signing.store import KeyStore
+    from gitsync.stores import open_journal, open_keys, open_ledger
 
-    journal = Journal(settings.journal_file)
-    journal.secrets = settings.secrets
-    journal.signer = Signer(KeyStore(settings.keys_dir, settings.machine.id))
+    journal = open_journal(settings, Signer(open_keys(settings)))
     try:
-        ledger = Ledger(settings.ledger_file)
-        ledger.rules = settings.verification
+        ledger = open_ledger(settings)
         try:
             if client is not None and ledger.head() is None:
                 # Just begun, or begun anew because the process is of another version and keeps it differently.

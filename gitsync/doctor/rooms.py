@@ -32,9 +32,9 @@ def checks(ground: Ground) -> Iterator[Check]:
 
 def keys(own: Settings) -> Iterator[Check]:
     """Say whether this machine can sign, and whose keys wait for a decision."""
-    from gitsync.signing.store import KeyStore
+    from gitsync.stores import open_keys
 
-    store = KeyStore(own.keys_dir, own.machine.id)
+    store = open_keys(own)
     try:
         mine = store.own()
         rows = store.rows()
