@@ -276,21 +276,16 @@ class Capture:
         """Say whether a save followed a placement too fast to have seen it, and what it started from (None: nothing).
 
         Who opens an editor on a name that has no file starts from nothing, whatever arrived under that name since.
-        Who removes a file in the moment after a placement removes what it held before.
         """
-        rows = self._placed.get(path, [])
         on_disk = self.folder.files.get(path)
-        if not rows or (data is not None and on_disk is None):
+        if data is None or on_disk is None or path not in self._placed:
             return False, None
         found: tuple[bool, str | None] = (False, None)
-        last = max(on_disk.signature[:2]) if data is not None and on_disk is not None else self.folder.touched(path)
-        for at, held, blob in reversed(rows):
-            if last - at > HASTY * 1e9 or not (self._mailbox.has(held or blob) and self._mailbox.has(blob)):
+        saved = max(on_disk.signature[:2])
+        for at, held, blob in reversed(self._placed[path]):
+            if saved - at > HASTY * 1e9 or not (self._mailbox.has(held or blob) and self._mailbox.has(blob)):
                 break
-            if data is None:
-                if held is None:
-                    break
-            elif not bases.unseen(data, self._mailbox.blob(held) if held else b"", self._mailbox.blob(blob)):
+            if not bases.unseen(data, self._mailbox.blob(held) if held else b"", self._mailbox.blob(blob)):
                 break
             found = (True, held)
         return found

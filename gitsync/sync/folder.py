@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,14 +127,6 @@ class Folder:
         """List every folder again at the next scan."""
         self._listings.clear()
         self._scanned = False
-
-    def touched(self, path: str) -> int:
-        """Give when the folder that a path was in last changed (ns): a file that is gone has no time of its own."""
-        while path:
-            path = path.rpartition("/")[0]
-            with suppress(FileNotFoundError):
-                return max(signature(os.lstat(self.full(path) if path else self.root))[:2])
-        return 0
 
     def full(self, path: str) -> str:
         """Give the absolute name of a path of the mailbox."""

@@ -167,6 +167,8 @@ class Replica:
         self.alive = False
         self._closing = False
         self.passed: list[str] = []
+        self.unlooked: set[str] = set()
+        """Files saved over what had just been placed, which no cycle has looked at since."""
         """The fault points of the last cycle, in order."""
         self.last: CycleResult | None = None
         self._known: str | None = None
@@ -268,6 +270,7 @@ class Replica:
         if not self.alive:
             return None
         self.passed.clear()
+        self.unlooked.clear()
         try:
             result = self.engine.cycle(Request(**request))
             self._note(result)

@@ -278,6 +278,7 @@ class Township:
                 left.clear()
                 save(one.clone / name, with_line(data, line, 0), aside=aside)
                 self.written.append(Written(line, f"{name} at {one.id}, at {passed}"))
+                one.unlooked.add(name)
 
         one.hook = hook
         self._judge(one, one.cycle())
@@ -346,6 +347,19 @@ class Township:
         self.host.push("delete a message")
         return True
 
+    def _removed(self, one: Replica, name: str, before: bytes) -> None:
+        """Note which lines went with a file.
+
+        What was placed and saved over before gitsync has looked goes with it: nobody could tell that from a person who
+        removes what has just arrived.
+        """
+        if name in one.unlooked:
+            before += checker.read_tree(one.clone, "HEAD").get(name, b"") + self._at_tip(name)
+        self._gone(before, b"")
+
+    def _at_tip(self, name: str) -> bytes:
+        return checker.read_branch(self.remote).files.get(name, b"")
+
     def _gone(self, before: bytes, after: bytes) -> None:
         """Note which lines a person took away."""
         for line in self.written:
@@ -412,14 +426,19 @@ class Township:
 
     def delete_notes(self, who: int, which: int) -> bool:
         """Delete a file of notes in the folder."""
-        return self._delete_notes(self.at(who).clone, which)
+        one = self.at(who)
+        name = NOTES[which % len(NOTES)]
+        if (one.clone / name).exists():
+            self._removed(one, name, (one.clone / name).read_bytes())
+        return self._delete_notes(one.clone, which)
 
     def delete_folder(self, who: int) -> bool:
         """Empty the folder of messages (row 13)."""
         folder = self.at(who).clone / "messages"
         if not folder.is_dir():
             return False
-        self._gone(b"\n".join(checker.read_folder(folder).values()), b"")
+        for name, data in checker.read_folder(folder).items():
+            self._removed(self.at(who), f"messages/{name}", data)
         shutil.rmtree(folder)
         return True
 
