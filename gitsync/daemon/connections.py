@@ -126,8 +126,21 @@ class Connection(HttpToolsProtocol):
         self._size = 0
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request, in the one shape of failures; whoever waits for an answer already gets none."""
-        if not self.idle:
+        """Refuse what is no request, in the one shape of failures.
+
+        So is a body that is none, while its request has no answer. Whoever waits for the answer to an earlier one gets
+        none, and nobody gets two.
+        """
+        if not self._in_head and self.cycle is not None:
+            if self.idle:
+                self.transport.close()
+                return
+            if self.pipeline or self.cycle.response_started:
+                self.transport.abort()
+                return
+            self.cycle.disconnected = True  # so that whoever reads this body learns that there is no more of it
+            self.cycle.message_event.set()
+        elif not self.idle:
             self.transport.abort()
             return
         status, code, message = self._refusal
