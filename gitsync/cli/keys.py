@@ -10,6 +10,7 @@ from gitsync.cli.settings import own_settings
 from gitsync.cli.stores import Stores, opened, refuse_lost_clone
 from gitsync.cli.terminal import agreed, clean_line, note, print_json, say, somebody_there, table
 from gitsync.errors import EXIT_OK, GitsyncError, NotFound, Refused, UsageError
+from gitsync.protocol.paths import valid_id
 from gitsync.signing import told
 from gitsync.signing.keys import KINDS, PublicKey, parse_public
 from gitsync.signing.signers import MACHINE, PERSON, Line, new_line, parse_line, valid_principal
@@ -55,7 +56,7 @@ def show(args: Namespace) -> int:
 
 def trust(args: Namespace) -> int:
     """Believe a key from now on: that of a computer's page, or one from a file."""
-    who = args.id
+    who = _principal(args.id)
     if not valid_principal(who):
         raise UsageError(f"{who!r} is no name of a signer", "", "a computer's id, or a person's name or e-mail address")
     with opened(args) as stores:
@@ -85,7 +86,7 @@ def trust(args: Namespace) -> int:
 def revoke(args: Namespace) -> int:
     """Believe a key never again, whatever it signed and whenever."""
     with opened(args) as stores:
-        keys = _fresh(stores).revoke(args.id)
+        keys = _fresh(stores).revoke(_principal(args.id))
         stores.wake()
     for key in keys:
         say(f"revoked: {key.fingerprint}")
@@ -103,6 +104,11 @@ def rotate(args: Namespace) -> int:
     note(f"the other computers trust the new one after: gitsync keys trust {settings.machine.id}")
     _show_soon(args)
     return EXIT_OK
+
+
+def _principal(text: str) -> str:
+    """Give the name that signatures are compared with: as in addresses, an id has no capitals."""
+    return text.lower() if valid_id(text.lower()) else text
 
 
 def _fresh(stores: Stores) -> KeyStore:

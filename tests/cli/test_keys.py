@@ -190,6 +190,17 @@ def test_a_person_is_trusted_by_a_file(one: Computer, tmp_path: Path) -> None:
     assert one("keys", "trust", "jesse", "--file", tmp_path / "none", "--yes").code == 1
 
 
+def test_the_case_of_an_id_does_not_matter(one: Computer, tmp_path: Path) -> None:
+    key = tmp_path / "jesse"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    one.ok("keys", "trust", "JESSE", "--file", key.with_suffix(".pub"), "--yes")
+    assert states(one, "jesse") == ["trusted"]
+    assert states(one, "JESSE") == []
+    assert signers(one).keys_of("jesse")
+    one.ok("keys", "revoke", "Jesse")
+    assert states(one, "jesse") == ["revoked"]
+
+
 def test_on_a_terminal_the_fingerprint_is_shown_and_asked_about(one: Computer, two: Computer) -> None:
     one.ok("sync")
 
