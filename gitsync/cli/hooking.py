@@ -235,7 +235,9 @@ def _check(settings: Settings) -> int:
     from gitsync.git.repo import Mailbox
     from gitsync.git.staged import staged
     from gitsync.hooks.precommit import Staged, complaints, leaks
+    from gitsync.stores import know_own
 
+    know_own(settings)
     # With `git commit -a` or `git commit FILE` git shows the hook another index than the usual one.
     index = Path(os.environ.get("GIT_INDEX_FILE") or settings.mailbox / ".git" / "index")
     mailbox = Mailbox(settings.mailbox, settings.sync.branch, settings.sync.remote)

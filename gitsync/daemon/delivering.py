@@ -87,8 +87,9 @@ class Delivering:
         specs = registry.specs(settings.agents)
         for spec in specs:
             know(f"agent {spec.name}", spec.env)
-            for name in (spec.api_key_env, *spec.pass_env):
-                know(f"key of {spec.name}", process_environment().get(name))
+            environ = process_environment()
+            know(f"key of {spec.name}", environ.get(spec.api_key_env))
+            know(f"passed to {spec.name}", {name: environ[name] for name in spec.pass_env if name in environ})
         self._settings = settings
         opened.ledger.rules = settings.verification
         opened.settings = replace(settings, agents=tuple(specs))  # what is told of this machine is told of all of them

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gitsync.protocol.lint import lint
-from gitsync.secrets.scan import Secrets
+from gitsync.secrets.scan import Secrets, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +31,22 @@ def complaints(files: Iterable[Staged]) -> list[str]:
             if old[what]:
                 old[what] -= 1
             else:
-                found.append(f"{file.path}:{problem.line}: {problem.text} [{problem.rule}]")
+                found.append(f"{named(file.path)}:{problem.line}: {problem.text} [{problem.rule}]")
     return found
 
 
 def leaks(files: Iterable[Staged], secrets: Secrets) -> list[str]:
     """Return a line for each secret that the commit would add; what the last commit has is out already."""
-    return [
-        f"{file.path}:{found.line}: {found.rule} {found.masked} [secret]"
-        for file in files
-        if file.after is not None
-        for found in secrets.find(file.after, known=(file.before,))
-    ]
+    told = []
+    for file in files:
+        if file.after is None:
+            continue
+        found = secrets.find_in_name(file.path) if file.before is None else []
+        found += secrets.find(file.after, known=(file.before,))
+        for one in found:
+            line = f":{one.line}" if one.line > 0 else ""
+            told.append(f"{named(file.path)}{line}: {one.rule} {one.masked} [secret]")
+    return told
 
 
 def prefixed(message: str, machine: str) -> str:

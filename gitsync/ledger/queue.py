@@ -9,7 +9,7 @@ from gitsync import clock
 from gitsync.ledger.db import Connection, Database, Record, in_chunks, marks, text
 from gitsync.ledger.held import hold, in_text
 from gitsync.ledger.values import Attempt, Op, Parked, seal
-from gitsync.secrets.scan import Secrets, fingerprint
+from gitsync.secrets.scan import Secrets, fingerprint, named
 from gitsync.signing.signer import Signer
 
 KEPT_LANDED = 256
@@ -187,12 +187,15 @@ def add_ops(conn: Connection, ops: Sequence[Op], signer: Signer | None, secrets:
     now = clock.stamp()
     numbers = []
     for op in ops:
-        if secrets is not None and op.kind in ("message", "import") and (found := secrets.find(op.payload)):
+        found = secrets.find(op.payload) if secrets is not None and op.kind in ("message", "import") else []
+        if secrets is not None and op.kind == "import":
+            found = secrets.find_in_name(op.ident) + found
+        if found:
             message = op.kind == "message"
             found = in_text(op.payload, found) if message else found
             ident = op.ident if message else clock.new_id()
             same = "" if message else f"import:{op.ident}:{fingerprint(op.payload)}"
-            hold(conn, ident, op.kind, op.to or op.ident, found, op.payload, same=same, ops=[op])
+            hold(conn, ident, op.kind, op.to or named(op.ident), found, op.payload, same=same, ops=[op])
             numbers.append(0)
             continue
         op = seal(op, signer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from gitsync.secrets import own
 from gitsync.secrets.scan import scan
 
 GONE = "[redacted]"
@@ -33,20 +34,21 @@ def know(place: str, values: Mapping[str, str] | str | None) -> None:
     Of a table, such as an agent's environment, these are the values that are secret by their name, and all others that
     are no plain word, number or path.
     """
-    from urllib.parse import quote, quote_plus
-
     global _pattern  # noqa: PLW0603 - what is secret is so for the whole process
+    certain: set[str] = set()
     if values is None:
         found = set()
     elif isinstance(values, str):
         found = {values.strip()}
+        certain = {value for value in found if "://" not in value}
     else:
         found = {value.strip() for name, value in values.items() if _secret(name, value.strip())}
+        certain = {value.strip() for name, value in values.items() if _certain(name, value.strip())}
     for value in [value for value in found if "://" in value]:
         found |= _passwords(value)
-    found = {
-        form for value in found for form in (value, quote(value, safe=""), quote_plus(value)) if len(value) >= LEAST
-    }
+        certain |= _passwords(value)
+    own.know(place, _forms(certain))
+    found = _forms(found)
     if found == _known.get(place, frozenset()):
         return
     _known[place] = frozenset(found)
@@ -89,6 +91,20 @@ def redact(text: str) -> str:
 def redact_bytes(data: bytes) -> bytes:
     """Do the same to what a program wrote; bytes that are no UTF-8 stay as they are."""
     return redact(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def _forms(values: set[str]) -> set[str]:
+    """Give values of some length as they are, and as they stand in addresses."""
+    from urllib.parse import quote, quote_plus
+
+    long = [value for value in values if len(value) >= LEAST]
+    return {form for value in long for form in (value, quote(value, safe=""), quote_plus(value))}
+
+
+def _certain(name: str, value: str) -> bool:
+    """Say whether a variable is a secret by its name and by its value: text is kept back for it."""
+    by_name = _SECRET_VARIABLE.search(name) and _NAMED.search(name)
+    return bool(by_name) and "://" not in value and not _PLAIN.fullmatch(value)
 
 
 def _secret(name: str, value: str) -> bool:

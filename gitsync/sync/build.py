@@ -20,6 +20,7 @@ from gitsync.protocol.identity import Machine
 from gitsync.protocol.merge import merge_path
 from gitsync.protocol.paths import archive_path, classify, messages_path, receipts_path, status_path
 from gitsync.protocol.status import Status, read_status, same_but_time, set_block
+from gitsync.secrets.scan import named
 from gitsync.sync.adopt import adopt
 from gitsync.sync.capture import Capture, Edit
 from gitsync.sync.contents import Contents, block_ids
@@ -181,8 +182,9 @@ class Builder:
                 paths.append(item.path)
         if paths:
             person = self.person()
-            released = [one for one in work.overrides if one.kind in ("edit", "commit") and one.place in paths]
-            note = commits.compose(self.machine.id, hand_edits=sorted(set(paths)), overrides=_told(built, released))
+            shown = sorted({named(path) for path in paths})
+            released = [one for one in work.overrides if one.kind in ("edit", "commit") and one.place in shown]
+            note = commits.compose(self.machine.id, hand_edits=shown, overrides=_told(built, released))
             built.draft.commit(note, person, person)
 
     def _merge_file(
@@ -234,8 +236,9 @@ class Builder:
                 receipts += 1
             if changed:
                 touched.add(changed)
-        named = {op.ident for op in work.ops if op.seq in seqs and op.kind in ("message", "import")}
-        released = [one for one in work.overrides if one.id in named or (one.kind == "import" and one.place in named)]
+        imported = [named(op.ident) for op in work.ops if op.kind == "import"]
+        done = {named(op.ident) for op in work.ops if op.seq in seqs and op.kind in ("message", "import")}
+        released = [one for one in work.overrides if one.id in done or (one.kind == "import" and one.place in done)]
         if work.own:
             released += [one for one in work.overrides if one.kind == "commit" and one.id not in built.overrides]
         status = self._status(built, work.status)
@@ -249,7 +252,7 @@ class Builder:
             withdrawn=[op.ident for op in work.ops if op.kind == "withdraw"],
             adopted=adopted,
             archived=archived,
-            imported=[op.ident for op in work.ops if op.kind == "import"],
+            imported=imported,
             begins=draft.tip is None,
             overrides=_told(built, released),
         )

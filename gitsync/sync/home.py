@@ -10,7 +10,8 @@ from gitsync import clock
 from gitsync.git.repo import Commit, Mailbox
 from gitsync.ledger.held import Held
 from gitsync.ledger.journal import Journal
-from gitsync.secrets.scan import Finding
+from gitsync.secrets import own as own_secrets
+from gitsync.secrets.scan import Finding, named
 from gitsync.sync.capture import Captured, Edit
 from gitsync.sync.quiet import divided
 from gitsync.sync.values import Trouble
@@ -50,25 +51,28 @@ class Home:
         for edit in captured.edits:
             at_tip = self._mailbox.lookup(tree, edit.path) if tree else None
             tip = at_tip.sha if at_tip is not None and at_tip.is_file else None
-            found = self._new(edit.path, edit.data, (edit.base, tip), rows)
+            in_name = self._in_name(edit.path, tree, rows) if edit.data is not None else []
+            found = in_name + self._new(edit.path, edit.data, (edit.base, tip), rows)
             if not found:
                 going.append(edit)
                 continue
-            held.setdefault(edit.path, []).extend(found)
+            held.setdefault(named(edit.path), []).extend(found)
             self._keep("edit", edit.path, edit.data or b"", found, rows)
             if edit.displaced is None:
                 captured.waiting[edit.path] = AGAIN
+            if in_name:
+                continue
             part = self._part(edit, found, _passed(edit.path, rows))
             if part is not None and part.blob != tip:
                 going.append(part)
         captured.edits = going
-        for path in places - set(held) - set(captured.waiting):
+        for path in places - set(held) - {named(path) for path in captured.waiting}:
             self._gone("edit", path, rows)
         self._tell(captured.troubles)
 
     def _part(self, edit: Edit, found: Sequence[Finding], passed: frozenset[str]) -> Edit | None:
         """Give the edit without what is kept back, where the file can be divided so."""
-        if edit.data is None or edit.displaced is not None:
+        if edit.data is None or edit.displaced is not None or not all(one.end for one in found):
             return None
         base = self._mailbox.blob(edit.base) if edit.base is not None else None
         places = [edit.data.rfind(b"\n", 0, one.start) + 1 for one in found]
@@ -101,11 +105,13 @@ class Home:
                 before = change.old.sha if change.old is not None and change.old.is_file else None
                 there = at_tip.sha if at_tip is not None and at_tip.is_file else None
                 text = self._mailbox.blob(change.new.sha)
-                news = self._new(change.path, text, (before, there), rows)
+                news = self._in_name(change.path, tip, rows) if before is None else []
+                news += self._new(change.path, text, (before, there), rows)
                 if news:
-                    known = {one.fingerprint for one in found.get(change.path, ())}
-                    found.setdefault(change.path, []).extend(one for one in news if one.fingerprint not in known)
-                    data[change.path] = text
+                    place = named(change.path)
+                    known = {one.fingerprint for one in found.get(place, ())}
+                    found.setdefault(place, []).extend(one for one in news if one.fingerprint not in known)
+                    data[place] = text
         for path, findings in found.items():
             self._keep("commit", path, data[path], findings, rows)
         for path in {row.place for row in rows if row.kind == "commit" and row.state == "held"} - set(found):
@@ -117,6 +123,17 @@ class Home:
 
     # -- both --------------------------------------------------------------------------------------
 
+    def _in_name(self, path: str, tree: str | None, rows: Sequence[Held]) -> list[Finding]:
+        """Find secrets in a path, beyond the part of it that the tree has."""
+        secrets = self._journal.secrets
+        passed = _passed(path, rows)
+        if not secrets.find_in_name(path, passed=passed):
+            return []  # nearly always, and then nothing is looked up
+        there = path
+        while there and (tree is None or self._mailbox.lookup(tree, there) is None):
+            there = there.rpartition("/")[0]
+        return secrets.find_in_name(path, known=there, passed=passed)
+
     def _new(
         self, path: str, data: bytes | None, before: tuple[str | None, str | None], rows: Sequence[Held]
     ) -> list[Finding]:
@@ -125,7 +142,7 @@ class Home:
             return []
         secrets = self._journal.secrets
         passed = _passed(path, rows)
-        key = (path, self._mailbox.hash_blob(data), before, passed, secrets)
+        key = (path, self._mailbox.hash_blob(data), before, passed, secrets, own_secrets.known())
         if key not in self._seen:
             known = [self._mailbox.blob(sha) for sha in before if sha is not None]
             if len(self._seen) > 256:
@@ -135,6 +152,7 @@ class Home:
 
     def _keep(self, kind: str, path: str, data: bytes, found: Sequence[Finding], rows: Sequence[Held]) -> None:
         marks = {one.fingerprint for one in found}
+        path = named(path)
         for row in rows:
             if row.kind == kind and row.place == path and row.state == "held":
                 if {one.fingerprint for one in row.findings} == marks:
@@ -158,7 +176,7 @@ class Home:
 
 def _passed(path: str, rows: Sequence[Held]) -> frozenset[str]:
     """Give the fingerprints that were released for a file."""
-    released = (row for row in rows if row.state == "released" and row.place == path)
+    released = (row for row in rows if row.state == "released" and row.place == named(path))
     return frozenset(one.fingerprint for row in released for one in row.findings)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from gitsync.git.values import Person
 from gitsync.protocol.identity import Machine
 from gitsync.protocol.status import Status
+from gitsync.secrets.scan import named
 
 State = Literal["ok", "offline", "halted", "refused", "error"]
 Claim = Literal["won", "lost", "unproven", "unsupported", "away"]
@@ -63,6 +64,11 @@ class Trouble:
 
     path: str
     text: str
+
+    def __post_init__(self) -> None:
+        """Mask what looks like a secret in a name: this goes into logs, answers and pages."""
+        object.__setattr__(self, "path", named(self.path))
+        object.__setattr__(self, "text", named(self.text))
 
 
 @dataclass(frozen=True, kw_only=True)

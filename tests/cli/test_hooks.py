@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Computer, gitsync
 from tests.remotes import run_git
+from tests.secrets.samples import TOKENS
 
 BLOCK = """\
 <!-- msg 01JD3WQ8Z6T4K9V2M5N7P0R3S8 -->
@@ -51,6 +52,37 @@ def test_a_commit_by_hand(one: Computer) -> None:
     assert "--no-verify" in refused.stderr
     one.ok("hooks", "uninstall")
     assert (sorted(path.name for path in hooks.iterdir()) if hooks.exists() else []) == before
+
+
+def test_a_commit_with_a_key_in_a_name_is_refused(one: Computer) -> None:
+    one.ok("hooks", "install")
+    for name in (f"{TOKENS['GitHub token']}.md", f"{TOKENS['GitHub token']}/a.txt"):
+        file = one.mailbox / "notes" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("fine\n")
+        run_git("add", "notes", cwd=one.mailbox)
+        refused = subprocess.run(
+            ["git", "commit", "-m", "a note"], cwd=one.mailbox, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert refused.returncode != 0
+        assert "GitHub token" in refused.stderr
+        assert TOKENS["GitHub token"] not in refused.stderr
+        run_git("rm", "-q", "-r", "-f", "notes", cwd=one.mailbox)
+
+
+def test_the_token_of_this_computer_is_kept_back(one: Computer) -> None:
+    """Also without a process, and by the hook."""
+    token = (one.root / ".gitsync" / "token").read_text().strip()
+    assert len(token) >= 20
+    sent = one("send", "2", "A word", "-m", f"open it with {token}.")
+    assert sent.code != 0
+    assert "secret of this computer" in sent.err
+    assert token not in sent.err + sent.out
+    one.ok("hooks", "install")
+    refused = commit(one.mailbox, BLOCK.replace("<!-- /msg -->", f"{token}\n<!-- /msg -->"), "a message")
+    assert refused.returncode != 0
+    assert "secret of this computer" in refused.stderr
+    assert token not in refused.stderr
 
 
 def test_hooks_that_are_there_are_chained(one: Computer, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsync.secrets.redact import redact
-from gitsync.secrets.scan import MOST, Secrets, fingerprint, mask, scan
+from gitsync.secrets.redact import know, redact
+from gitsync.secrets.scan import MOST, Secrets, fingerprint, mask, named, scan
 from tests.secrets.samples import BENIGN, TOKENS, URLS, assigned, private_key
 
 
@@ -174,3 +174,39 @@ def test_an_ordinary_message_costs_little() -> None:
 
 def test_samples_are_no_placeholders() -> None:
     assert all(set(token) - set(string.whitespace) for token in TOKENS.values())
+
+
+@pytest.mark.parametrize("before", ["", "x", "é", "乡"])
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-le"])
+def test_finds_it_in_every_coding(coding: str, before: str) -> None:
+    token = TOKENS["GitHub token"]
+    data = before.encode() + f"乡 key\n乡{token}\n".encode(coding)
+    (found,) = Secrets().find(data)
+    assert found.rule == "GitHub token"
+    assert (found.start, found.end) == (0, 0)
+    assert Secrets().find(data, known=(data,)) == []
+    assert Secrets().find(data, passed=(found.fingerprint,)) == []
+
+
+def test_a_name_is_shown_without_its_secret() -> None:
+    token = TOKENS["GitHub token"]
+    assert named("notes/a.md") == "notes/a.md"
+    assert token not in named(f"notes/{token}/{token}.md")
+    assert named(f"notes/{token}/b.md").endswith("…/b.md")
+    assert [one.place for one in Secrets().find_in_name(f"notes/{token}/a.md")] == ["the name"]
+    assert Secrets().find_in_name(f"notes/{token}/a.md", known=f"notes/{token}") == []
+
+
+def test_what_is_known_here_is_found_by_what_it_is() -> None:
+    ours = "hq7-Zw2_kT9plain0mv"
+    assert scan(ours) == []
+    know("scan", {"API_KEY": ours, "EDITOR_MODEL": "model-4o-mini-large", "NO_PROXY": "127.0.0.1,localhost"})
+    try:
+        (found,) = scan(f"a line\nit is {ours}.")
+        assert (found.line, found.rule) == (2, "secret of this computer")
+        assert ours not in str(found)
+        assert scan("model-4o-mini-large 127.0.0.1,localhost") == [], "only what is certain holds a text back"
+        know("scan", "short-1")
+        assert scan("short-1") == []
+    finally:
+        know("scan", None)

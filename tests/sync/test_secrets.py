@@ -6,10 +6,12 @@ import pytest
 
 from gitsync.ledger.values import Op
 from gitsync.outbox import release
+from gitsync.secrets.redact import know
 from tests.secrets.samples import TOKENS, private_key
 from tests.sync.world import Computer, World, ids
 
 TOKEN = TOKENS["GitHub token"]
+OURS = "hq7-Zw2_kT9plain0mv"
 OTHER = TOKENS["Slack token"]
 
 
@@ -232,3 +234,86 @@ def test_without_scanning_all_goes(world: World, one: Computer) -> None:
     one.write("notes.md", f"# Notes\n\nFirst.\n\n{TOKEN}\n")
     one.sync()
     assert TOKEN in tip(world, "notes.md")
+
+
+@pytest.mark.parametrize("path", [f"notes/{TOKEN}.md", f"notes/{TOKEN}/a.md"])
+def test_a_key_in_a_name_is_kept_back_and_shown_nowhere(world: World, one: Computer, path: str) -> None:
+    one.write(path, "# Fine\n\nNothing in here.\n")
+    one.write("other.md", "fine\n")
+    result = one.sync()
+    assert tip(world, "other.md") == "fine\n"
+    assert not leaked(world)
+    (held,) = one.journal.held()
+    assert (held.kind, held.findings[0].place) == ("edit", "the name")
+    assert held.place == path.replace(TOKEN, held.findings[0].masked)
+    (trouble,) = [trouble for trouble in result.troubles if "kept back" in trouble.text]
+    assert TOKEN not in f"{trouble} {held}"
+    release(one.journal, held.id, "the name of a test")
+    one.sync()
+    assert tip(world, path) == "# Fine\n\nNothing in here.\n"
+    assert TOKEN not in world.remote.git("log", "--format=%B", "coordination")
+    assert "Gitsync-Override: GitHub token: the name of a test" in world.remote.git(
+        "log", "--format=%B", "coordination"
+    )
+    assert one.journal.overrides() == []
+    one.write(path, "# Fine\n\nMore.\n")
+    one.sync()
+    assert tip(world, path) == "# Fine\n\nMore.\n", "the name is on the branch, so it is no news"
+    (one.mailbox.path / path).unlink()
+    one.sync()
+    assert path not in world.remote.git("ls-tree", "-r", "--name-only", "coordination")
+    assert TOKEN not in world.remote.git("log", "--format=%B", "coordination")
+
+
+def test_a_key_in_a_name_of_a_commit_by_hand_is_kept_back(world: World, one: Computer) -> None:
+    one.write(f"notes/{TOKEN}.md", "fine\n")
+    one.git("add", "-A")
+    one.git("commit", "-q", "-m", "a note")
+    result = one.sync()
+    assert TOKEN not in world.remote.git("log", "--name-only", "--format=%B", "coordination")
+    assert "secret" in result.folder
+    assert TOKEN not in result.folder
+    (held,) = one.journal.held()
+    assert (held.kind, held.place) == ("commit", f"notes/{held.findings[0].masked}.md")
+    release(one.journal, held.id, "the name of a test")
+    one.sync()
+    assert tip(world, f"notes/{TOKEN}.md") == "fine\n"
+
+
+def test_a_key_in_the_name_of_an_import_is_kept_back(world: World, one: Computer) -> None:
+    one.queue(Op("import", f"archive/{TOKEN}.md", "", b"fine\n"))
+    one.sync()
+    (held,) = one.journal.held()
+    assert TOKEN not in held.place
+    assert TOKEN not in world.remote.git("ls-tree", "-r", "--name-only", "coordination")
+    release(one.journal, held.id, "the name of a test")
+    one.sync()
+    assert tip(world, f"archive/{TOKEN}.md") == "fine\n"
+    assert TOKEN not in world.remote.git("log", "--format=%B", "coordination")
+    assert one.journal.overrides() == []
+
+
+def test_a_secret_of_this_computer_is_kept_back_whatever_it_looks_like(world: World, one: Computer) -> None:
+    know("test", OURS)
+    try:
+        one.send("2", f"my own token is {OURS}")
+        one.write("notes.md", f"# Notes\n\nFirst.\n\n{OURS}\n\nLast.\n")
+        one.sync()
+        assert not leaked(world, OURS)
+        assert "Last." in tip(world, "notes.md")
+        assert {held.kind for held in one.journal.held()} == {"message", "edit"}
+        assert OURS not in str([held.findings for held in one.journal.held()])
+    finally:
+        know("test", None)
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_key_in_another_coding_is_kept_back(world: World, one: Computer, coding: str) -> None:
+    one.write("notes.txt", f"Über das:\n{TOKEN}\nund mehr.\n".encode(coding))
+    one.sync()
+    (held,) = one.journal.held()
+    assert held.place == "notes.txt"
+    assert "notes.txt" not in world.remote.git("ls-tree", "-r", "--name-only", "coordination")
+    release(one.journal, held.id, "of a test")
+    one.sync()
+    assert "notes.txt" in world.remote.git("ls-tree", "-r", "--name-only", "coordination")
