@@ -99,5 +99,3 @@ def socket_folder() -> Path | None:
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
             return folder
     return None
-
-
