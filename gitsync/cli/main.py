@@ -21,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     mend()
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # while something else that went wrong was being told
+        return EXIT_INTERRUPTED
     finally:
         give_up_words()
 

@@ -16,7 +16,7 @@ SLEEPS = """
 [[agents]]
 name = "sleeper"
 kind = "command"
-argv = ["sh", "-c", "cat >/dev/null; echo x >> {calls}; sleep 3600"]
+argv = ["sh", "-c", "cat >/dev/null; echo x >> {calls}; exec sleep 120"]
 default = true
 """
 
