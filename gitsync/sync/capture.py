@@ -112,6 +112,8 @@ class Capture:
         changed |= self.folder.scan(closely=closely)
         for path in changed:
             self._compare(path)
+            if path in self._placed and path in self._differ and path in self.folder.files:
+                self._recall(path)
         return self.differs
 
     def placed(self, path: str, held: str | None, blob: str | None) -> None:
@@ -250,8 +252,6 @@ class Capture:
         hasty, base = self._hasty(path, data)
         if not hasty:
             base = self._base(path, data, entry, own_commits)
-        elif base is not None and self._journal.bases(path)[:1] != [base]:
-            self._journal.add_bases([(path, base)])  # for what follows, too: who removes this file has not seen more
         if base == blob and blob is not None:
             captured.stale.add(path)
             return
@@ -289,6 +289,12 @@ class Capture:
                 break
             found = (True, held)
         return found
+
+    def _recall(self, path: str) -> None:
+        """Note what a save started from that has not seen what arrived: who removes the file next has not, either."""
+        hasty, base = self._hasty(path, self.folder.read(path))
+        if hasty and base is not None and self._journal.bases(path)[:1] != [base]:
+            self._journal.add_bases([(path, base)])
 
     def _base(self, path: str, data: bytes | None, entry: Entry | None, own_commits: bool) -> str | None:
         return self.base_of(path, data, (entry.sha,) if entry else (), newest=own_commits)

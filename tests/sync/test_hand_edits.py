@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from gitsync.ledger.values import Op
 from tests.sync.world import Computer, World, ids
 
@@ -404,7 +406,8 @@ def test_i3_a_save_that_did_not_see_what_had_arrived_is_judged_alike_after_a_res
     assert sorted(two.read("notes.md").splitlines()) == [b"from two", b"top", b"typed at one"]
 
 
-def test_i3_who_removes_what_was_saved_unseen_removes_no_more(world: World) -> None:
+@pytest.mark.parametrize("away", [False, True])
+def test_i3_who_removes_what_was_saved_unseen_removes_no_more(world: World, away: bool) -> None:
     one, two = pair(world)
     one.write("notes.md", "top\n")
     world.settle()
@@ -413,7 +416,12 @@ def test_i3_who_removes_what_was_saved_unseen_removes_no_more(world: World) -> N
     two.sync()
     one.cycle()
     one.write("notes.md", buffer + b"typed at one\n")
-    one.cycle()
+    bare, hidden = world.remote.path, world.remote.path.with_name("hidden")
+    if away:
+        bare.rename(hidden)
+    assert (one.cycle().state == "offline") is away
+    if away:
+        hidden.rename(bare)
     (one.folder / "notes.md").unlink()
     world.settle()
     assert b"from two" in two.read("notes.md")
