@@ -174,10 +174,10 @@ def test_interrupted(one: Computer) -> None:
         stdout=subprocess.PIPE,
     )
     assert process.stderr is not None
-    process.stderr.readline()  # the id: from here on it waits
+    first = process.stderr.readline()  # the id: from here on it waits
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, (first, err)
     assert b"Traceback" not in err
 
 
